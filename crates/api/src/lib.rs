@@ -1,0 +1,1 @@
+//! The one typed API that every surface speaks.

@@ -1,0 +1,1 @@
+//! The Bitswap engine as a state machine without I/O.

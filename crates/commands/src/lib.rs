@@ -1,0 +1,1 @@
+//! Operations: one list with two front ends, the terminal and the RPC.

@@ -1,0 +1,1 @@
+//! CAR: the archive format of IPFS. Specification: ipld.io `car`.

@@ -1,0 +1,272 @@
+//! Content identifiers. Specification: multiformats `cid`, and IPIP-512 for identity CIDs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::limits::CID_TEXT_BYTES_MAX;
+use crate::multihash::{Multihash, MultihashError, code};
+use crate::varint::{self, VarintError};
+
+/// Multicodec numbers of the content types we know.
+pub mod codec_code {
+    /// Plain bytes.
+    pub const RAW: u64 = 0x55;
+    /// Protobuf nodes: UnixFS lives in these.
+    pub const DAG_PB: u64 = 0x70;
+    /// CBOR with links.
+    pub const DAG_CBOR: u64 = 0x71;
+    /// A libp2p public key; the CID form of peer ids and IPNS names.
+    pub const LIBP2P_KEY: u64 = 0x72;
+    /// Git objects.
+    pub const GIT_RAW: u64 = 0x78;
+    /// Signed and encrypted objects.
+    pub const DAG_JOSE: u64 = 0x85;
+    /// JSON with links.
+    pub const DAG_JSON: u64 = 0x0129;
+    /// Plain CBOR, without links.
+    pub const CBOR: u64 = 0x51;
+    /// Plain JSON, without links.
+    pub const JSON: u64 = 0x0200;
+}
+
+/// CID version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Version {
+    /// Base58 SHA-2 256 of a dag-pb node, `Qm…`.
+    V0,
+    /// Multibase, with a codec.
+    V1,
+}
+
+/// A content identifier: version, codec and multihash. Equal if and only if their bytes are equal.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Cid {
+    version: Version,
+    codec: u64,
+    hash: Multihash,
+}
+
+/// Why text or bytes are not a CID.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CidError {
+    /// Nothing or less than the shortest CID.
+    #[error("cid too short")]
+    TooShort,
+    /// Longer than any CID can be.
+    #[error("cid too long: {0} bytes")]
+    TooLong(usize),
+    /// Not version 0 or 1.
+    #[error("unknown cid version {0}")]
+    Version(u64),
+    /// A number is malformed.
+    #[error("malformed number in cid: {0}")]
+    Varint(#[from] VarintError),
+    /// The multihash is malformed.
+    #[error(transparent)]
+    Multihash(#[from] MultihashError),
+    /// Bytes after the CID.
+    #[error("{0} bytes after the cid")]
+    Trailing(usize),
+    /// The text is not in the base it names.
+    #[error("selected encoding not supported or malformed")]
+    Base,
+    /// Version 0 holds only SHA-2 256 of dag-pb.
+    #[error("cid version 0 must be a 32-byte sha2-256 of dag-pb")]
+    NotV0,
+}
+
+impl Cid {
+    /// A version 1 CID.
+    pub fn v1(codec: u64, hash: Multihash) -> Self {
+        Self { version: Version::V1, codec, hash }
+    }
+
+    /// A version 0 CID; the hash must be SHA-2 256 with 32 bytes.
+    pub fn v0(hash: Multihash) -> Result<Self, CidError> {
+        if hash.code() != code::SHA2_256 || hash.digest().len() != 32 {
+            return Err(CidError::NotV0);
+        }
+        Ok(Self { version: Version::V0, codec: codec_code::DAG_PB, hash })
+    }
+
+    /// Reads a binary CID at the start of `bytes`; returns it and the rest.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), CidError> {
+        if bytes.starts_with(&[0x12, 0x20]) {
+            let digest = bytes.get(2..34).ok_or(CidError::TooShort)?;
+            let digest: [u8; 32] = digest.try_into().map_err(|_| CidError::TooShort)?;
+            return Ok((Self::v0(Multihash::sha2_256(digest))?, &bytes[34..]));
+        }
+        if bytes.is_empty() {
+            return Err(CidError::TooShort);
+        }
+        let (version, rest) = varint::decode(bytes)?;
+        if version != 1 {
+            return Err(CidError::Version(version));
+        }
+        let (codec, rest) = varint::decode(rest)?;
+        let (hash, rest) = Multihash::decode(rest)?;
+        Ok((Self::v1(codec, hash), rest))
+    }
+
+    /// Reads a binary CID that fills `bytes`.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CidError> {
+        match Self::decode(bytes)? {
+            (cid, []) => Ok(cid),
+            (_, rest) => Err(CidError::Trailing(rest.len())),
+        }
+    }
+
+    /// Appends the binary form.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        if self.version == Version::V1 {
+            out.push(1);
+            varint::encode(self.codec, out);
+        }
+        self.hash.encode(out);
+    }
+
+    /// The binary form.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.hash.digest().len() + 8);
+        self.encode(&mut out);
+        out
+    }
+
+    /// Length of the binary form in bytes.
+    pub fn encoded_len(&self) -> usize {
+        let digest = self.hash.digest().len();
+        let hash = varint::encoded_len(self.hash.code()) + varint::encoded_len(digest as u64) + digest;
+        match self.version {
+            Version::V0 => hash,
+            Version::V1 => 1 + varint::encoded_len(self.codec) + hash,
+        }
+    }
+
+    /// Reads a CID from text: base58 for version 0, multibase for version 1.
+    pub fn parse(text: &str) -> Result<Self, CidError> {
+        if text.len() > CID_TEXT_BYTES_MAX {
+            return Err(CidError::TooLong(text.len()));
+        }
+        if text.len() < 2 {
+            return Err(CidError::TooShort);
+        }
+        if text.len() == 46 && text.starts_with("Qm") {
+            let bytes = bs58::decode(text).into_vec().map_err(|_| CidError::Base)?;
+            return Self::from_bytes(&bytes);
+        }
+        let bytes = match text.strip_prefix('b') {
+            Some(body) => {
+                data_encoding::BASE32_NOPAD.decode(body.to_ascii_uppercase().as_bytes()).map_err(|_| CidError::Base)?
+            }
+            None => multibase::decode(text).map_err(|_| CidError::Base)?.1,
+        };
+        let cid = Self::from_bytes(&bytes)?;
+        if cid.version == Version::V0 {
+            // A version 0 CID in multibase is not allowed: it has one spelling.
+            return Err(CidError::NotV0);
+        }
+        Ok(cid)
+    }
+
+    /// The version.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The content type's multicodec number.
+    pub fn codec(&self) -> u64 {
+        self.codec
+    }
+
+    /// The multihash.
+    pub fn hash(&self) -> &Multihash {
+        &self.hash
+    }
+
+    /// The same content as a version 1 CID.
+    pub fn to_v1(&self) -> Self {
+        Self::v1(self.codec, self.hash.clone())
+    }
+
+    /// The text in a given base; version 0 CIDs are base58 whatever is asked.
+    pub fn to_string_of_base(&self, base: multibase::Base) -> String {
+        match self.version {
+            Version::V0 => self.to_string(),
+            Version::V1 => multibase::encode(base, self.to_bytes()),
+        }
+    }
+}
+
+impl fmt::Display for Cid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.version {
+            Version::V0 => f.write_str(&bs58::encode(self.hash.to_bytes()).into_string()),
+            Version::V1 => {
+                let mut text = data_encoding::BASE32_NOPAD.encode(&self.to_bytes());
+                text.make_ascii_lowercase();
+                write!(f, "b{text}")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Cid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cid({self})")
+    }
+}
+
+impl FromStr for Cid {
+    type Err = CidError;
+
+    fn from_str(text: &str) -> Result<Self, CidError> {
+        Self::parse(text)
+    }
+}
+
+impl serde::Serialize for Cid {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Cid {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_round_trips() {
+        for text in [
+            "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn",
+            "bafybeihchr7vmgjaasntayyatmp5sv6xza57iy2h4xj7g46bpjij6yhrmy",
+            "bafkqaaa",
+        ] {
+            assert_eq!(Cid::parse(text).expect(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn bytes_round_trip_and_refuse_the_rest() {
+        let cid = Cid::parse("bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am").expect("a cid");
+        let mut bytes = cid.to_bytes();
+        assert_eq!(bytes.len(), cid.encoded_len());
+        assert_eq!(Cid::from_bytes(&bytes).expect("round trip"), cid);
+        bytes.push(0);
+        assert_eq!(Cid::from_bytes(&bytes), Err(CidError::Trailing(1)));
+    }
+
+    #[test]
+    fn other_bases_are_read() {
+        let cid = Cid::parse("bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am").expect("a cid");
+        for base in [multibase::Base::Base58Btc, multibase::Base::Base36Lower, multibase::Base::Base16Lower] {
+            assert_eq!(Cid::parse(&cid.to_string_of_base(base)).expect("other base"), cid);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Codecs, and the links in a block whatever its codec.

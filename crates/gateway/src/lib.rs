@@ -1,0 +1,1 @@
+//! The HTTP gateway: paths, directory pages, ranges and the trustless formats.

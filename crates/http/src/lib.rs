@@ -1,0 +1,1 @@
+//! The HTTP server kit shared by every surface.

@@ -1,0 +1,3 @@
+//! The merkury program.
+
+fn main() {}

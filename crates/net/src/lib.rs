@@ -1,0 +1,1 @@
+//! The network: the only crate that names libp2p.

@@ -1,0 +1,1 @@
+//! The node: configuration, life cycle and the implementation of the API.

@@ -1,0 +1,1 @@
+//! The block store, pins, roots, garbage collection, key store and repository lock.

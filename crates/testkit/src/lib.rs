@@ -1,0 +1,1 @@
+//! Conformance suites, an in-memory node and deterministic simulation, for tests only.

@@ -1,0 +1,1 @@
+//! UnixFS: chunkers, building, reading, HAMT directories, MFS, paths and tar.
