@@ -1,1 +1,102 @@
-//! The one typed API that every surface speaks.
+//! The one typed API of a node, as traits of one subject each.
+//!
+//! Surfaces (commands, RPC, gateway, …) know this crate and never the node: they compile and test without a network.
+//! A [`Node`] hands out an [`Api`], a set of handles, for a [`Reach`]: with peers or without.
+//!
+//! Invariants:
+//! - Plain types and boxed futures only; a dropped future or stream gives its work up.
+//! - Every stream is pulled by its reader: a slow reader slows the work, nothing piles up.
+//! - An answer that says "stored" or "pinned" is durable.
+
+mod blocks;
+mod config;
+mod dag;
+mod error;
+mod files;
+mod keys;
+mod mfs;
+mod names;
+mod peers;
+mod pins;
+mod repo;
+mod routing;
+
+use std::sync::Arc;
+
+pub use blocks::{BlockPutOptions, BlockRemoved, BlockStat, Blocks};
+pub use config::Config;
+pub use dag::{
+    CarImported, CarRange, CarScope, Dag, DagImportOptions, DagStat, DagStatItem, ExportRequest, Link, RefItem,
+    RefsOptions,
+};
+pub use error::ApiError;
+pub use files::{
+    AddEvent, AddInput, AddOptions, DirEntry, EntryBody, FileRead, FileStat, Files, InputEntry, ListOptions, Metadata,
+    NodeKind, ReadRange, TarOptions,
+};
+pub use keys::{KeyInfo, KeyKind, Keys};
+pub use mfs::{Mfs, MfsCopyOptions, MfsEntry, MfsNodeOptions, MfsStat, MfsWriteOptions};
+pub use names::{Names, Resolved};
+pub use peers::{
+    BitswapStat, ConnectionDirection, ConnectionInfo, Identity, KnownPeer, Ledger, PeerIdentify, Peers,
+};
+pub use pins::{PinEntry, PinEvent, PinFilter, PinKind, PinMode, PinOptions, Pins};
+pub use repo::{GcEvent, Repo, RepoStat, RepoVersion};
+pub use routing::{PeerAddresses, Routing, RoutingEvent};
+
+pub use merkury_core::BoxFuture;
+
+/// A future of an API answer.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, ApiError>>;
+/// A stream of items; an error is the last item.
+pub type ItemStream<T> = futures::stream::BoxStream<'static, Result<T, ApiError>>;
+/// A stream of bytes; an error is the last item.
+pub type ByteStream = ItemStream<bytes::Bytes>;
+
+/// How far an operation may go for what is not stored here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// Only what is stored here.
+    Local,
+    /// Ask peers too. On a node without a network this is the same as [`Reach::Local`].
+    Network,
+}
+
+/// A node, as its surfaces see it.
+pub trait Node: Send + Sync {
+    /// The handles, for operations of this reach.
+    fn api(&self, reach: Reach) -> Api;
+
+    /// Whether this node has a network now (a daemon that is not `--offline`).
+    fn is_online(&self) -> bool;
+
+    /// Asks the node to stop: the daemon ends its surfaces, finishes writes and closes. Returns at once.
+    fn shutdown(&self) -> Answer<'_, ()>;
+}
+
+/// The handles of a node. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    /// Single blocks.
+    pub blocks: Arc<dyn Blocks>,
+    /// Graphs of blocks: references, statistics, archives.
+    pub dag: Arc<dyn Dag>,
+    /// UnixFS files and directories by CID.
+    pub files: Arc<dyn Files>,
+    /// The mutable file system.
+    pub mfs: Arc<dyn Mfs>,
+    /// What is kept.
+    pub pins: Arc<dyn Pins>,
+    /// Paths and names.
+    pub names: Arc<dyn Names>,
+    /// Keys of this node.
+    pub keys: Arc<dyn Keys>,
+    /// Who has what, and where.
+    pub routing: Arc<dyn Routing>,
+    /// Connections and the exchange with them.
+    pub peers: Arc<dyn Peers>,
+    /// The repository as a whole.
+    pub repo: Arc<dyn Repo>,
+    /// The configuration file.
+    pub config: Arc<dyn Config>,
+}
