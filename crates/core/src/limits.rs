@@ -22,3 +22,7 @@ pub const PATH_BYTES_MAX: usize = 64 * 1024;
 pub const DAG_PB_LINKS_MAX: usize = 64 * 1024;
 /// Largest CAR header: room for about 100,000 roots, as other implementations accept.
 pub const CAR_HEADER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most slots of one HAMT shard: the UnixFS specification's bound against allocation attacks.
+pub const HAMT_FANOUT_MAX: usize = 1024;
+/// Longest target of a symlink: longer than any operating system's path.
+pub const SYMLINK_BYTES_MAX: usize = 64 * 1024;

@@ -126,8 +126,7 @@ impl Multihash {
             return Err(MultihashError::Length { code, bytes: usize::try_from(length).unwrap_or(usize::MAX) });
         }
         let length_usize = length as usize;
-        let digest =
-            rest.get(..length_usize).ok_or(MultihashError::Truncated { has: rest.len(), wants: length })?;
+        let digest = rest.get(..length_usize).ok_or(MultihashError::Truncated { has: rest.len(), wants: length })?;
         Ok((Self::new(code, digest)?, &rest[length_usize..]))
     }
 
