@@ -1,1 +1,29 @@
 //! The block store, pins, roots, garbage collection, key store and repository lock.
+//!
+//! Parts: [`Repo`] (the directory with Kubo's names: config, lock, key store, address files) and [`Store`] (what is
+//! in `merkury/` below it: blocks, [`Pins`], [`Roots`], small tables ([`Meta`]), garbage collection).
+//!
+//! A node does: `Repo::at(path)`, `repo.lock()` and keep the guard, `Store::open(&repo.store_dir(), Options::default())`.
+//! `Store` is a [`BlockPut`](merkury_core::BlockPut), [`BlockHas`](merkury_core::BlockHas) and
+//! [`BlockGet`](merkury_core::BlockGet) (local only). Adding goes: `store.temp_pin()`, `put_many` from several threads,
+//! `store.pins().add(..)` (which commits the blocks first), drop the guard. All calls block; none needs a runtime.
+
+mod blocks;
+pub mod disk;
+mod error;
+mod gc;
+mod meta;
+mod pins;
+mod repo;
+mod roots;
+mod store;
+mod temp;
+
+pub use disk::Counts;
+pub use error::StoreError;
+pub use gc::{GcEvent, GcOptions, GcStats};
+pub use pins::{PIN_NAME_BYTES_MAX, Pin, PinKind, PinnedHow, Pins};
+pub use repo::{Holder, KeyStore, KeyStoreError, REPO_VERSION, Repo, RepoError, RepoLock};
+pub use roots::{Meta, Roots};
+pub use store::{Options, Store, StoreStat, VerifyEvent};
+pub use temp::TempPin;

@@ -1,0 +1,171 @@
+//! What can go wrong in the store, with a kind for surfaces.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use merkury_core::{Cid, ErrorKind, GetError, PutError};
+
+/// Why the store could not do what was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The system refused an operation on a file.
+    #[error("cannot {what} {path}: {source}", path = path.display())]
+    Io {
+        /// The verb: "open", "write to", …
+        what: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The cause.
+        source: Arc<io::Error>,
+    },
+    /// The disk or a quota is full. What was handed over stays in memory; the next call tries again.
+    #[error("no space left on the disk that holds {path}; free some, then try again", path = path.display())]
+    NoSpace {
+        /// The file that could not grow.
+        path: PathBuf,
+    },
+    /// A flush failed. What reached the disk is unknown, so nothing more is acknowledged until the store is opened anew.
+    #[error("an earlier flush to the disk failed ({why}); restart to open the store again")]
+    Poisoned {
+        /// The first failure.
+        why: String,
+    },
+    /// A file of ours does not hold what it must.
+    #[error("{path} is damaged at byte {offset}: {why}", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// The file was written by a later version of this program.
+    #[error("{path} has format {found}, this program knows up to {known}; use a newer program", path = path.display())]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest we can read.
+        known: u32,
+    },
+    /// The block is not stored here.
+    #[error("block {cid} is not here")]
+    NotHere {
+        /// The block.
+        cid: Cid,
+    },
+    /// The block cannot be removed because a pin keeps it.
+    #[error("block {cid} is pinned: {how}")]
+    Pinned {
+        /// The block.
+        cid: Cid,
+        /// "recursive", "direct" or "via <root>".
+        how: String,
+    },
+    /// There is no such pin.
+    #[error("{cid} is not pinned")]
+    NotPinned {
+        /// What was to be unpinned.
+        cid: Cid,
+    },
+    /// There is no such pin, but a recursive pin above keeps the block.
+    #[error("{cid} is pinned indirectly under {root}")]
+    PinnedIndirectly {
+        /// What was to be unpinned.
+        cid: Cid,
+        /// The pin that keeps it.
+        root: Cid,
+    },
+    /// A DAG has a hole where none may be.
+    #[error("block {missing}, which {root} needs, is not here")]
+    Incomplete {
+        /// The top of the DAG.
+        root: Cid,
+        /// The first block found missing.
+        missing: Cid,
+    },
+    /// A block that is here cannot be taken apart into its links.
+    #[error("block {cid} cannot be decoded: {why}")]
+    Undecodable {
+        /// The block.
+        cid: Cid,
+        /// What the decoder said.
+        why: String,
+    },
+    /// A stored block's bytes are not what its name says.
+    #[error("stored block {cid} is damaged: {why}")]
+    CorruptBlock {
+        /// The block.
+        cid: Cid,
+        /// What is wrong.
+        why: String,
+    },
+    /// The name, key or value is longer than allowed.
+    #[error("{what} of {bytes} bytes is over the limit of {limit}")]
+    TooLarge {
+        /// Which thing.
+        what: &'static str,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A collection is running already.
+    #[error("a garbage collection is running already")]
+    CollectionRunning,
+    /// A hard limit of the format was reached.
+    #[error("the store is full: {why}")]
+    Full {
+        /// Which limit.
+        why: &'static str,
+    },
+}
+
+impl StoreError {
+    /// An I/O failure with its place; a full disk becomes [`StoreError::NoSpace`].
+    pub fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace { path: path.to_owned() },
+            _ => Self::Io { what, path: path.to_owned(), source: Arc::new(source) },
+        }
+    }
+
+    /// A damaged place in a file.
+    pub fn damaged(path: &Path, offset: u64, why: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), offset, why: why.into() }
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { .. } | Self::Poisoned { .. } => ErrorKind::Internal,
+            Self::NoSpace { .. } | Self::Full { .. } => ErrorKind::Unavailable,
+            Self::Damaged { .. } | Self::Undecodable { .. } | Self::CorruptBlock { .. } => ErrorKind::Corrupt,
+            Self::TooNew { .. } | Self::TooLarge { .. } => ErrorKind::Invalid,
+            Self::NotHere { .. } | Self::NotPinned { .. } | Self::Incomplete { .. } => ErrorKind::NotFound,
+            Self::Pinned { .. } | Self::PinnedIndirectly { .. } => ErrorKind::Conflict,
+            Self::CollectionRunning => ErrorKind::Busy,
+        }
+    }
+
+    /// The same failure in the words of [`BlockGet`](merkury_core::BlockGet).
+    pub fn into_get(self, cid: &Cid) -> GetError {
+        let cid = cid.clone();
+        match self {
+            Self::NotHere { .. } => GetError::NotHere { cid },
+            Self::CorruptBlock { why, .. } => GetError::Corrupt { cid, why },
+            other => GetError::Failed { cid, why: other.to_string() },
+        }
+    }
+
+    /// The same failure in the words of [`BlockPut`](merkury_core::BlockPut).
+    pub fn into_put(self) -> PutError {
+        match self {
+            Self::NoSpace { .. } => PutError::NoSpace(self.to_string()),
+            other => PutError::Failed(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! One process per repository.
+//!
+//! The lock is an exclusive `fcntl` lock on `repo.lock`, the one Kubo takes, so that Kubo and we keep each other out.
+//! The system drops it when its process ends, however it ends: there are no stale locks. The file stays empty, since
+//! Kubo refuses a lock file with content; who holds the lock stands in `merkury/holder`, which is only for messages.
+//!
+//! `fcntl` locks belong to the process: a second lock in the same process would succeed, and closing any handle of the
+//! file would drop the first. A list of the locks of this process guards against both.
+
+use std::collections::HashSet;
+use std::fs::OpenOptions;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::io::Errno;
+
+use super::{Repo, RepoError, files};
+
+static HELD_HERE: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
+
+/// Who holds a repository, as far as can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// A process of this program.
+    Process(u32),
+    /// This very process.
+    ThisProcess,
+    /// Another program, such as Kubo, or one that did not get to write its name.
+    Unknown,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Process(pid) => write!(f, "process {pid}"),
+            Self::ThisProcess => write!(f, "this process"),
+            Self::Unknown => write!(f, "another program"),
+        }
+    }
+}
+
+/// Keeps the repository for this process while it lives.
+#[must_use = "the repository is unlocked when this is dropped"]
+#[derive(Debug)]
+pub struct RepoLock {
+    real_path: PathBuf,
+    holder_file: PathBuf,
+    // Held for its lock; closed, and so unlocked, after `drop` has removed the holder file.
+    handle: Option<OwnedFd>,
+}
+
+impl RepoLock {
+    pub(super) fn take(repo: &Repo) -> Result<Self, RepoError> {
+        let io = |what, path: &Path, source| RepoError::Io { what, path: path.to_owned(), source };
+        std::fs::create_dir_all(repo.path()).map_err(|e| io("create", repo.path(), e))?;
+        let real_path = repo.path().canonicalize().map_err(|e| io("find", repo.path(), e))?;
+        let mut held = HELD_HERE.lock();
+        let held = held.get_or_insert_default();
+        if held.contains(&real_path) {
+            return Err(RepoError::Locked { path: repo.path().to_owned(), holder: Holder::ThisProcess });
+        }
+
+        let lock_file = repo.path().join("repo.lock");
+        let handle: OwnedFd = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&lock_file)
+            .map_err(|e| io("open", &lock_file, e))?
+            .into();
+        let holder_file = repo.store_dir().join("holder");
+        match fcntl_lock(&handle, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::AGAIN | Errno::ACCESS) => {
+                return Err(RepoError::Locked { path: repo.path().to_owned(), holder: read_holder(&holder_file) });
+            }
+            Err(error) => return Err(io("lock", &lock_file, error.into())),
+        }
+        write_holder(&repo.store_dir(), &holder_file).map_err(|e| io("write", &holder_file, e))?;
+        held.insert(real_path.clone());
+        Ok(Self { real_path, holder_file, handle: Some(handle) })
+    }
+}
+
+impl Drop for RepoLock {
+    fn drop(&mut self) {
+        let mut held = HELD_HERE.lock();
+        let _ = files::remove_if_there(&self.holder_file);
+        drop(self.handle.take());
+        if let Some(held) = held.as_mut() {
+            held.remove(&self.real_path);
+        }
+    }
+}
+
+/// Not flushed: after a power cut nobody holds the lock.
+fn write_holder(dir: &Path, file: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    std::fs::write(file, format!("{}\n", std::process::id()))
+}
+
+fn read_holder(file: &Path) -> Holder {
+    let text = files::read_bounded(file, 64).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    match text.and_then(|text| text.trim().parse().ok()) {
+        Some(pid) => Holder::Process(pid),
+        None => Holder::Unknown,
+    }
+}
