@@ -1,3 +1,72 @@
-//! The project tool.
+//! The project's own tool: `cargo xtask COMMAND`.
+//!
+//! Parts: `tidy` (rules about the source that no compiler checks), `ready` (what must be green before a change is
+//! done), `peers` (programs of other people: how they are installed, how they are driven), `suites` (what is proved
+//! against them) and `bench` (what is measured against them). Everything it starts runs in its own process group and is
+//! gone when the tool is; servers listen on loopback only, inside a network namespace where the system allows one.
+//!
+//! Dependencies stay at a JSON parser and the C library's types: the tool has to build before everything else.
 
-fn main() {}
+mod bench;
+mod exec;
+mod http;
+mod inside;
+mod os;
+mod paths;
+mod peer;
+mod ready;
+mod rng;
+mod say;
+mod suites;
+mod tidy;
+
+use std::process::ExitCode;
+
+/// What goes wrong in the tool is read by a person, so it is a sentence.
+type Res<T> = Result<T, String>;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  test                 everything that needs no other program: tests of all crates, doc tests, tidy
+  tidy                 rules about the source: arrows between crates, forbidden calls, forgotten test files
+  ready                fmt --check, clippy -D warnings, tidy, test: green before a change is done
+  peers [SUITE...]     install Kubo and Node with Helia, build the release binary, run the suites against them
+    --install          install only
+    --list             name the suites
+    --quick            fewer rounds in the long suites
+    --seed N           another seed for generated input (printed by every run)
+  bench [ROW...]       compare with Kubo in one run and write bench/RESULTS.md
+    --list             name the rows
+    --quick            a tenth of the size, one round
+    --rounds N         rounds of ours, Kubo, Kubo, ours (default 5)
+
+Environment: MERKURY_CACHE (default ~/.cache/merkury) holds what is installed; MERKURY_BIN replaces the binary under test.
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match args.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    let outcome = match command {
+        "test" => ready::test(rest),
+        "tidy" => tidy::run(),
+        "ready" => ready::ready(),
+        "peers" => suites::command(rest),
+        "bench" => bench::command(rest),
+        "help" | "--help" | "-h" => {
+            say::line(HELP.trim_end());
+            Ok(())
+        }
+        other => Err(format!("there is no command {other:?}; `cargo xtask help` lists them")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            say::error(&reason);
+            ExitCode::FAILURE
+        }
+    }
+}
