@@ -107,6 +107,8 @@ pub enum AddInput {
         hidden: bool,
         /// Follow symbolic links given as arguments.
         dereference_args: bool,
+        /// Follow every symbolic link.
+        dereference_symlinks: bool,
     },
     /// Entries as they come from a client. Directories come before what is in them.
     Stream(ItemStream<InputEntry>),
@@ -164,6 +166,14 @@ pub struct AddOptions {
     pub pin_name: Option<String>,
     /// Path in MFS where the result is put too.
     pub to_files: Option<String>,
+    /// Trickle layout instead of the balanced one.
+    pub trickle: bool,
+    /// Blocks up to this many bytes go into their own CID (`--inline`).
+    pub inline_bytes_max: Option<usize>,
+    /// Keep directories without entries.
+    pub empty_directories: bool,
+    /// Mode and time for every entry, unless preserved.
+    pub fixed_metadata: Metadata,
     /// Keep modes of the source.
     pub preserve_mode: bool,
     /// Keep modification times of the source.
@@ -189,6 +199,10 @@ impl Default for AddOptions {
             pin: true,
             pin_name: None,
             to_files: None,
+            trickle: false,
+            inline_bytes_max: None,
+            empty_directories: true,
+            fixed_metadata: Metadata::default(),
             preserve_mode: false,
             preserve_mtime: false,
             progress: false,
