@@ -1,0 +1,5 @@
+//! The server kit over real sockets: raw bytes in, raw bytes out.
+
+mod bodies;
+mod clients;
+mod support;
