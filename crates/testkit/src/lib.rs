@@ -1,1 +1,12 @@
-//! Conformance suites, an in-memory node and deterministic simulation, for tests only.
+//! Suites that every implementation of a trait must pass, and blocks in memory. For tests only.
+//!
+//! Parts: [`MemoryBlocks`] (all three block capabilities in a map), [`blocks_suite`] (what each block store promises).
+//! A new store, wrapper or remote calls the suite from its own tests.
+
+#![allow(clippy::unwrap_used)] // A suite is a test: it ends by panicking.
+
+mod memory;
+mod suite;
+
+pub use memory::MemoryBlocks;
+pub use suite::{BlockStore, blocks_suite, sample_block};
