@@ -5,12 +5,12 @@ use libp2p::multiaddr::Protocol;
 use merkury_core::PeerId;
 
 /// The core's peer id. `None` for an id no libp2p key has (a hash of another length), which a connection cannot have.
-pub fn to_core(peer: &libp2p::PeerId) -> Option<PeerId> {
+pub(crate) fn to_core(peer: &libp2p::PeerId) -> Option<PeerId> {
     PeerId::from_bytes(&peer.to_bytes()).ok()
 }
 
 /// libp2p's peer id.
-pub fn to_libp2p(peer: &PeerId) -> libp2p::PeerId {
+pub(crate) fn to_libp2p(peer: &PeerId) -> libp2p::PeerId {
     // Both sides accept the same two hash functions with the same lengths.
     libp2p::PeerId::from_bytes(&peer.to_bytes()).expect("a core peer id is a libp2p peer id")
 }

@@ -7,10 +7,8 @@ use std::task::{Context, Poll};
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, NotifyHandler, ToSwarm,
-};
-use libp2p::{Multiaddr, PeerId};
+use libp2p::swarm::{ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, NotifyHandler, ToSwarm};
+use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use tokio::sync::mpsc;
 
 use super::handler::Handler;
@@ -32,14 +30,13 @@ pub(crate) struct Behaviour {
 
 impl Behaviour {
     pub(super) fn new(commands: mpsc::Receiver<OpenCommand>, registry: Registry, connected: Connected) -> Self {
-        Self {
-            commands,
-            registry,
-            connected,
-            waiting: HashMap::new(),
-            waiting_count: 0,
-            actions: VecDeque::new(),
-        }
+        Self { commands, registry, connected, waiting: HashMap::new(), waiting_count: 0, actions: VecDeque::new() }
+    }
+
+    /// The protocols that are accepted now.
+    pub(crate) fn accepted(&self) -> Vec<StreamProtocol> {
+        let open = |acceptor: &&super::Acceptor| !acceptor.queue.is_closed();
+        self.registry.snapshot().iter().filter(open).map(|acceptor| acceptor.protocol.clone()).collect()
     }
 
     fn on_command(&mut self, command: OpenCommand) {

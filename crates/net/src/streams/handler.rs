@@ -51,8 +51,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = Reply;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Inbound, ()> {
-        let inbound =
-            Inbound { peer: self.peer, acceptors: self.registry.snapshot(), registry: self.registry.clone() };
+        let inbound = Inbound { peer: self.peer, acceptors: self.registry.snapshot(), registry: self.registry.clone() };
         // The upgrade keeps its own shorter deadline for the queue, so that its end is counted and logged.
         SubstreamProtocol::new(inbound, ()).with_timeout(NEGOTIATE_WAIT + ACCEPT_WAIT)
     }

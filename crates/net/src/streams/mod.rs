@@ -27,6 +27,8 @@
 
 mod behaviour;
 mod handler;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 mod watch;
 
@@ -175,8 +177,7 @@ impl Streams {
     /// The handle and the behaviour that answers it.
     pub(crate) fn new() -> (Self, Behaviour) {
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
-        let registry =
-            Registry { entries: Arc::new(RwLock::new(Arc::from([]))), refused: Arc::new(AtomicU64::new(0)) };
+        let registry = Registry { entries: Arc::new(RwLock::new(Arc::from([]))), refused: Arc::new(AtomicU64::new(0)) };
         let connected = watch::Connected::new();
         let streams = Self { commands, registry: registry.clone(), connected: connected.reader() };
         (streams, Behaviour::new(receiver, registry, connected))

@@ -1,0 +1,6 @@
+//! Real hosts on loopback, in one process.
+
+mod common;
+mod connect;
+mod dht;
+mod hostile;
