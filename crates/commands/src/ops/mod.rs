@@ -1,0 +1,6 @@
+//! The operations, one file each.
+
+pub mod block_stat;
+pub mod cat;
+pub mod commands;
+pub mod version;
