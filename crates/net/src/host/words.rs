@@ -6,6 +6,8 @@ use std::fmt::Write;
 use libp2p::core::transport::TransportError;
 use libp2p::swarm::DialError;
 
+use crate::ids::split_peer;
+
 /// At most this many failed addresses are listed.
 const ADDRESSES_SHOWN_MAX: usize = 16;
 /// Longest text of one cause; causes come from the network and may carry anything.
@@ -19,12 +21,18 @@ pub(crate) fn dial_words(error: &DialError) -> String {
         DialError::DialPeerConditionFalse(_) => "another dial is in progress".into(),
         DialError::Aborted => "dial aborted".into(),
         DialError::WrongPeerId { obtained, address } => {
-            format!("all dials failed\n  * [{address}] peer id mismatch: the peer there is {obtained}")
+            let (address, expected) = split_peer(address.clone());
+            let expected = expected.map(|peer| format!("expected {peer}, but ")).unwrap_or_default();
+            format!(
+                "all dials failed\n  * [{address}] failed to negotiate security protocol: peer id mismatch: {expected}remote \
+                 key matches {obtained}"
+            )
         }
         DialError::Denied { cause } => format!("refused here: {}", chain(cause)),
         DialError::Transport(failures) => {
             let mut words = String::from("all dials failed");
             for (address, failure) in failures.iter().take(ADDRESSES_SHOWN_MAX) {
+                let (address, _) = split_peer(address.clone());
                 let cause = match failure {
                     TransportError::MultiaddrNotSupported(_) => "no transport for this address".into(),
                     TransportError::Other(error) => chain(error),
@@ -47,5 +55,9 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         deepest = source;
     }
     let text = deepest.to_string();
+    // The name resolver hides the kind of this error.
+    if text.contains("Unsupported resolved address") {
+        return "no transport for this address".into();
+    }
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(CAUSE_CHARS_MAX).collect()
 }

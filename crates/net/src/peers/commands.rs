@@ -47,6 +47,10 @@ fn connect(host: &mut Host, peer: PeerId, addresses: Vec<Multiaddr>, reply: Repl
         let _ = reply.send(Ok(()));
         return;
     }
+    if peer == *host.swarm.local_peer_id() {
+        let _ = reply.send(Err(PeersError::DialSelf));
+        return;
+    }
     // Several dials to one peer may run at a time: each caller brings addresses of its own.
     let opts = DialOpts::peer_id(peer)
         .condition(PeerCondition::Disconnected)

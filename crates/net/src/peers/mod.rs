@@ -73,13 +73,16 @@ pub struct PeerAddresses {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PeersError {
     /// The address is none.
-    #[error("invalid peer address: {address}: {why}")]
+    #[error("failed to parse multiaddr {address:?}: {why}")]
     BadAddress {
         /// What was given.
         address: String,
         /// What is wrong with it.
         why: String,
     },
+    /// An address without `/p2p/ID`.
+    #[error("found no ipfs peers at {0}")]
+    NoPeerId(String),
     /// The dial failed.
     #[error("failed to dial: failed to dial {peer}: {why}")]
     Dial {
@@ -88,6 +91,9 @@ pub enum PeersError {
         /// A line for each address that failed.
         why: String,
     },
+    /// This node was dialled.
+    #[error("failed to dial: dial to self attempted")]
+    DialSelf,
     /// No connection to close.
     #[error("conn not found")]
     NotConnected,
@@ -109,7 +115,7 @@ impl PeersError {
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::BadAddress { .. } => ErrorKind::Invalid,
+            Self::BadAddress { .. } | Self::NoPeerId(_) | Self::DialSelf => ErrorKind::Invalid,
             Self::Dial { .. } | Self::Shutdown => ErrorKind::Unavailable,
             Self::NotConnected | Self::NotFound(_) => ErrorKind::NotFound,
             Self::Timeout => ErrorKind::Timeout,
@@ -226,12 +232,12 @@ impl Peers {
 fn parse(text: &str) -> Result<(Vec<Multiaddr>, PeerId), PeersError> {
     let bad = |why: &str| PeersError::BadAddress { address: text.chars().take(256).collect(), why: why.into() };
     if !text.starts_with('/') {
-        let peer = PeerId::parse(text).map_err(|error| bad(&error.to_string()))?;
+        let peer = PeerId::parse(text).map_err(|_| bad("must begin with /"))?;
         return Ok((Vec::new(), peer));
     }
     let address: Multiaddr = text.parse().map_err(|error: libp2p::multiaddr::Error| bad(&error.to_string()))?;
     let (address, peer) = split_peer(address);
-    let peer = peer.as_ref().and_then(ids::to_core).ok_or_else(|| bad("it does not end with /p2p/ID"))?;
+    let peer = peer.as_ref().and_then(ids::to_core).ok_or_else(|| PeersError::NoPeerId(text.into()))?;
     Ok((if address.is_empty() { Vec::new() } else { vec![address] }, peer))
 }
 
@@ -249,7 +255,8 @@ mod tests {
             assert_eq!((parsed.len(), peer.to_string()), (addresses, id.to_owned()), "{text}");
         }
         for text in ["", "/", "x", "/ip4/127.0.0.1/tcp/1", "/ip4/300.0.0.1/tcp/1", "/p2p/", &"/ip4".repeat(1000)] {
-            assert!(matches!(parse(text), Err(PeersError::BadAddress { .. })), "{text}");
+            let error = parse(text).unwrap_err();
+            assert!(matches!(error, PeersError::BadAddress { .. } | PeersError::NoPeerId(_)), "{text}");
         }
     }
 }

@@ -232,6 +232,10 @@ impl Provider {
             if progress.complete { Ok(None) } else { source.batch(progress.place.as_deref(), BATCH).map(Some) }
         });
         match read.await {
+            Ok(Some(batch)) if batch.cids.is_empty() && batch.next.is_some() && batch.next == self.progress.place => {
+                tracing::error!("the list of what is to be announced does not move on");
+                self.set_cycling(false);
+            }
             Ok(Some(batch)) => {
                 self.progress.complete = batch.next.is_none();
                 self.progress.place = batch.next;

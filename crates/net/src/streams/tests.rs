@@ -141,14 +141,15 @@ async fn a_stopped_network_ends_incoming_watch_and_opens() {
     let mut incoming = two.streams.accept(&[ECHO], 4).unwrap();
     let mut watch = two.streams.watch();
     assert_eq!(watch.next().await, Some(PeerChange::Connected(one.peer)));
+    let mut other = one.streams.watch();
+    assert_eq!(other.next().await, Some(PeerChange::Connected(two.peer)));
     two.task.abort();
     within(async {
         assert!(incoming.next().await.is_none());
         assert!(watch.next().await.is_none());
         let error = two.streams.open(one.peer, vec![ECHO], Dial::Never).await.unwrap_err();
         assert!(matches!(error, OpenError::Shutdown | OpenError::Closed(_)), "{error}");
-        let mut watch = one.streams.watch();
-        while watch.next().await != Some(PeerChange::Disconnected(two.peer)) {}
+        assert_eq!(other.next().await, Some(PeerChange::Disconnected(two.peer)));
     })
     .await;
 }

@@ -114,7 +114,7 @@ const SOURCE_CIDS: u8 = 40;
 impl ProvideSource for Source {
     fn batch(&self, after: Option<&[u8]>, max: usize) -> Result<ProvideBatch, String> {
         let start = after.map_or(0, |place| place[0]);
-        let end = SOURCE_CIDS.min(start + (max as u8).min(16));
+        let end = SOURCE_CIDS.min(start + max.min(16) as u8);
         let next = (end < SOURCE_CIDS).then(|| vec![end]);
         Ok(ProvideBatch { cids: (start..end).map(cid).collect(), next })
     }
