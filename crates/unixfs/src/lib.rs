@@ -5,5 +5,9 @@ pub mod chunk;
 pub mod dir;
 mod meta;
 mod murmur3;
+pub mod node;
+pub mod read;
+pub mod resolve;
+pub mod walk;
 
 pub use meta::{Metadata, Mtime};

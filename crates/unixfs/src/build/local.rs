@@ -75,13 +75,7 @@ pub(super) struct LocalSteps<'a> {
 
 impl<'a> LocalSteps<'a> {
     pub(super) fn new(items: Vec<Item<'a>>, wrap: bool) -> Self {
-        Self {
-            items: items.into_iter(),
-            wrap,
-            is_started: false,
-            walk: WalkOptions::default(),
-            path: Vec::new(),
-        }
+        Self { items: items.into_iter(), wrap, is_started: false, walk: WalkOptions::default(), path: Vec::new() }
     }
 
     /// The next item; false after the last.
@@ -121,7 +115,8 @@ impl<'a> LocalSteps<'a> {
                 Ok(Step::File { name, open: OpenFile { dir: Arc::new(dir), name: c_path, follow } })
             }
             FileType::Symlink => {
-                let target = rustix::fs::readlinkat(CWD, &path, Vec::new()).map_err(|error| read_error(&path, error))?;
+                let target =
+                    rustix::fs::readlinkat(CWD, &path, Vec::new()).map_err(|error| read_error(&path, error))?;
                 Ok(Step::Symlink { name, target: target.into_bytes(), meta: metadata_of(&stat) })
             }
             _ => Err(AddError::NotAFile { name: path.to_string_lossy().into_owned() }),
@@ -129,7 +124,13 @@ impl<'a> LocalSteps<'a> {
     }
 
     /// Reads a directory and goes into it.
-    fn enter(&mut self, name: Bytes, path: PathBuf, relative: PathBuf, dir: OwnedFd) -> Result<Step<'static>, AddError> {
+    fn enter(
+        &mut self,
+        name: Bytes,
+        path: PathBuf,
+        relative: PathBuf,
+        dir: OwnedFd,
+    ) -> Result<Step<'static>, AddError> {
         if self.path.len() >= DEPTH_MAX {
             return Err(AddError::TooDeep(DEPTH_MAX));
         }

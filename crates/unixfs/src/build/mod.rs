@@ -37,7 +37,6 @@ use merkury_core::{BlockPut, Cid, ErrorKind};
 
 use crate::dir::{DirEntry, DirError};
 
-pub(crate) use file::{DEPTH_REPEAT, encode_node};
 pub use file::FileLink;
 pub use local::{Exclude, Symlinks, WalkOptions};
 pub use options::{
@@ -222,12 +221,12 @@ impl Importer {
         lazy: bool,
         events: &mut dyn FnMut(AddEvent<'_>),
     ) -> Result<Vec<Added>, AddError> {
-        pump::run(steps, lazy, &pump::Context {
-            put: &*self.put,
-            options: &self.options,
-            threads: self.threads,
-            cancel: &self.cancel,
-        }, events)
+        pump::run(
+            steps,
+            lazy,
+            &pump::Context { put: &*self.put, options: &self.options, threads: self.threads, cancel: &self.cancel },
+            events,
+        )
     }
 }
 

@@ -13,8 +13,8 @@ use super::AddError;
 use super::file::FileLink;
 use super::leaf::LeafForm;
 use super::options::{ImportOptions, Layout};
-use super::slab::{Slab, slab_bytes};
 use super::sink::SinkError;
+use super::slab::{Slab, slab_bytes};
 use crate::meta::{Metadata, Mtime};
 
 /// A file to open.

@@ -36,7 +36,6 @@ pub fn build_directory(
 pub fn symlink_node(target: &[u8], meta: &Metadata, sink: &mut NodeSink) -> Result<NodeLink, SinkError> {
     let mut message = UnixFs::new(Kind::Symlink);
     message.data = Some(bytes::Bytes::copy_from_slice(target));
-    message.file_size = Some(target.len() as u64);
     meta.apply(&mut message);
     write_node(message.into_node(Vec::new()), sink)
 }

@@ -10,9 +10,9 @@
 //! - The depth of a trie is bounded by the 64 bits of the hash.
 
 mod build;
-
+mod edit;
 pub(crate) mod hamt;
-
+mod list;
 
 use bytes::Bytes;
 use merkury_core::codec::dag_pb::PbLink;
@@ -20,8 +20,8 @@ use merkury_core::codec::unixfs::UnixFsError;
 use merkury_core::{Cid, ErrorKind, GetError};
 
 pub use build::{build_directory, symlink_node};
-
-
+pub use edit::{Directory, Replaced};
+pub use list::{list, list_block};
 
 use crate::build::SinkError;
 
