@@ -1,0 +1,84 @@
+//! The parts of the API that a gateway never calls.
+
+use futures::StreamExt;
+use merkury_api::*;
+use merkury_core::{Cid, PeerId};
+use serde_json::Value;
+
+pub(crate) struct Nothing;
+
+pub(crate) fn never<'a, T: Send + 'a>() -> Answer<'a, T> {
+    Box::pin(async { Err(ApiError::internal("a gateway does not ask this")) })
+}
+
+pub(crate) fn nothing<T: Send + 'static>() -> ItemStream<T> {
+    futures::stream::iter([Err(ApiError::internal("a gateway does not ask this"))]).boxed()
+}
+
+#[rustfmt::skip]
+impl Mfs for Nothing {
+    fn mkdir(&self, _: String, _: bool, _: MfsNodeOptions, _: bool) -> Answer<'_, ()> { never() }
+    fn write(&self, _: String, _: ByteStream, _: MfsWriteOptions) -> Answer<'_, ()> { never() }
+    fn read(&self, _: String, _: u64, _: Option<u64>) -> Answer<'_, ByteStream> { never() }
+    fn list(&self, _: String, _: bool) -> Answer<'_, ItemStream<MfsEntry>> { never() }
+    fn stat(&self, _: String, _: bool) -> Answer<'_, MfsStat> { never() }
+    fn copy(&self, _: String, _: String, _: MfsCopyOptions) -> Answer<'_, ()> { never() }
+    fn rename(&self, _: String, _: String, _: bool) -> Answer<'_, ()> { never() }
+    fn remove(&self, _: String, _: bool, _: bool, _: bool) -> Answer<'_, ()> { never() }
+    fn flush(&self, _: String) -> Answer<'_, Cid> { never() }
+}
+
+#[rustfmt::skip]
+impl Pins for Nothing {
+    fn add(&self, _: Cid, _: PinOptions) -> ItemStream<PinEvent> { nothing() }
+    fn remove(&self, _: Cid, _: PinMode) -> Answer<'_, ()> { never() }
+    fn list(&self, _: PinFilter) -> ItemStream<PinEntry> { nothing() }
+    fn update(&self, _: Cid, _: Cid, _: bool) -> Answer<'_, ()> { never() }
+}
+
+#[rustfmt::skip]
+impl Keys for Nothing {
+    fn generate(&self, _: String, _: KeyKind) -> Answer<'_, KeyInfo> { never() }
+    fn list(&self) -> Answer<'_, Vec<KeyInfo>> { never() }
+    fn remove(&self, _: String) -> Answer<'_, KeyInfo> { never() }
+    fn rename(&self, _: String, _: String, _: bool) -> Answer<'_, (KeyInfo, bool)> { never() }
+}
+
+#[rustfmt::skip]
+impl Routing for Nothing {
+    fn find_providers(&self, _: Cid, _: usize) -> ItemStream<RoutingEvent> { nothing() }
+    fn find_peer(&self, _: PeerId) -> ItemStream<RoutingEvent> { nothing() }
+    fn provide(&self, _: Vec<Cid>, _: bool) -> ItemStream<RoutingEvent> { nothing() }
+    fn provide_later(&self, _: Vec<Cid>) -> Answer<'_, ()> { never() }
+}
+
+#[rustfmt::skip]
+impl Peers for Nothing {
+    fn identity(&self) -> Answer<'_, Identity> { never() }
+    fn identify<'a>(&'a self, _: &'a PeerId) -> Answer<'a, Identity> { never() }
+    fn connect<'a>(&'a self, _: &'a str) -> Answer<'a, PeerId> { never() }
+    fn disconnect<'a>(&'a self, _: &'a str) -> Answer<'a, ()> { never() }
+    fn connections(&self) -> Answer<'_, Vec<ConnectionInfo>> { never() }
+    fn known(&self) -> Answer<'_, Vec<KnownPeer>> { never() }
+    fn listening(&self) -> Answer<'_, Vec<String>> { never() }
+    fn announced(&self) -> Answer<'_, Vec<String>> { never() }
+    fn bitswap_stat(&self) -> Answer<'_, BitswapStat> { never() }
+    fn wantlist<'a>(&'a self, _: Option<&'a PeerId>) -> Answer<'a, Vec<Cid>> { never() }
+    fn ledger<'a>(&'a self, _: &'a PeerId) -> Answer<'a, Ledger> { never() }
+}
+
+#[rustfmt::skip]
+impl Repo for Nothing {
+    fn stat(&self) -> Answer<'_, RepoStat> { never() }
+    fn gc(&self) -> ItemStream<GcEvent> { nothing() }
+    fn version(&self) -> Answer<'_, RepoVersion> { never() }
+    fn verify(&self) -> ItemStream<String> { nothing() }
+}
+
+#[rustfmt::skip]
+impl Config for Nothing {
+    fn get<'a>(&'a self, _: &'a str) -> Answer<'a, Value> { never() }
+    fn set<'a>(&'a self, _: &'a str, _: Value) -> Answer<'a, Value> { never() }
+    fn show(&self) -> Answer<'_, Value> { never() }
+    fn replace(&self, _: Value) -> Answer<'_, ()> { never() }
+}
