@@ -8,6 +8,7 @@ mod murmur3;
 pub mod node;
 pub mod read;
 pub mod resolve;
+pub mod tar;
 pub mod walk;
 
 pub use meta::{Metadata, Mtime};

@@ -1,7 +1,7 @@
 //! Directories: one node, or a hash array mapped trie (HAMT) of nodes when they are large.
 //!
 //! Parts: [`build_directory`] (all entries at once, one pass), [`Directory`] (look up, insert and remove along one
-//! path of the trie), [`list`] (stream the entries), [`hamt`] (where a name lies).
+//! path of the trie), [`find`] (one entry), [`list`] (stream the entries).
 //!
 //! Invariants:
 //! - The same entries give the same CID, whatever the order of insertions and removals, as long as the size did not
@@ -11,6 +11,7 @@
 
 mod build;
 mod edit;
+mod find;
 pub(crate) mod hamt;
 mod list;
 
@@ -21,6 +22,8 @@ use merkury_core::{Cid, ErrorKind, GetError};
 
 pub use build::{build_directory, symlink_node};
 pub use edit::{Directory, Replaced};
+pub use find::find;
+pub(crate) use find::find_in_block;
 pub use list::{list, list_block};
 
 use crate::build::SinkError;

@@ -1,0 +1,214 @@
+//! Items written to a disk, below one place and nowhere else.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use merkury_core::codec::unixfs::check_entry_name;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
+use rustix::io::Errno;
+
+use super::{DEPTH_MAX, Entry, EntryKind, Item, TarError, path_text};
+use crate::meta::Metadata;
+
+/// Links that are remembered, so that nothing is written over a link of the same archive.
+const LINKS_MAX: usize = 1 << 18;
+
+/// A directory that is being filled.
+struct OpenDir {
+    name: Bytes,
+    dir: OwnedFd,
+    /// Set when it is left: a directory may be made read-only only when it is complete.
+    meta: Metadata,
+}
+
+/// Writes items to `target` as Kubo's `get` does: a directory becomes `target` itself; a file or link becomes
+/// `target`, or an entry of it where it is a directory already. Existing files and links are replaced, never written
+/// through. Blocking.
+pub struct DiskWriter {
+    target: PathBuf,
+    root_name: Bytes,
+    open: Vec<OpenDir>,
+    file: Option<(File, Metadata, Vec<Bytes>)>,
+    links: HashSet<Vec<Bytes>>,
+}
+
+impl DiskWriter {
+    /// A writer to `target`.
+    pub fn new(target: impl Into<PathBuf>) -> Self {
+        let (root_name, links) = (Bytes::new(), HashSet::new());
+        Self { target: target.into(), root_name, open: Vec::new(), file: None, links }
+    }
+
+    /// The name of the root, for a root that is no directory and a target that is one.
+    pub fn set_root_name(&mut self, name: Bytes) {
+        self.root_name = name;
+    }
+
+    /// Writes the next item.
+    pub fn take(&mut self, item: Item) -> Result<(), TarError> {
+        match item {
+            Item::Data(part) => {
+                let Some((file, _, path)) = &mut self.file else { return Err(TarError::Format("data without a file")) };
+                file.write_all(&part).map_err(|error| TarError::Disk { path: path_text(path), error })
+            }
+            Item::Entry(entry) => {
+                self.end_file()?;
+                self.entry(entry)
+            }
+        }
+    }
+
+    /// Completes the last file and sets modes and times of directories.
+    pub fn finish(&mut self) -> Result<(), TarError> {
+        self.end_file()?;
+        self.leave_to(0)
+    }
+
+    fn entry(&mut self, entry: Entry) -> Result<(), TarError> {
+        if entry.path.len() > DEPTH_MAX {
+            return Err(TarError::TooDeep);
+        }
+        if let Some(bad) = entry.path.iter().find(|name| check_entry_name(name).is_err()) {
+            return Err(TarError::Path(String::from_utf8_lossy(bad).into_owned()));
+        }
+        if self.links.contains(&entry.path) {
+            return Err(TarError::Path(path_text(&entry.path)));
+        }
+        match entry.path.split_last() {
+            None => self.root(entry),
+            Some((name, above)) => {
+                self.go_to(above)?;
+                let name = name.clone();
+                self.place(&name, entry)
+            }
+        }
+    }
+
+    /// The first item: decides what the target is.
+    fn root(&mut self, entry: Entry) -> Result<(), TarError> {
+        let target = self.target.clone();
+        if entry.kind == EntryKind::Directory {
+            let dir = make_dir(CWD, target.as_os_str()).map_err(|error| disk(&entry.path, error))?;
+            self.open.push(OpenDir { name: Bytes::new(), dir, meta: entry.meta });
+            return Ok(());
+        }
+        let into_directory = rustix::fs::statat(CWD, &target, AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory);
+        let (parent, name) = if into_directory {
+            check_entry_name(&self.root_name).map_err(|_| TarError::Path(path_text(&[self.root_name.clone()])))?;
+            (target, self.root_name.clone())
+        } else {
+            let name = target.file_name().ok_or_else(|| TarError::Path(target.to_string_lossy().into_owned()))?;
+            let name = Bytes::copy_from_slice(name.as_bytes());
+            let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            (parent.to_owned(), name)
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::openat(CWD, &parent, flags, Mode::empty()).map_err(|error| disk(&entry.path, error))?;
+        // The user named this directory: its own mode and time stay.
+        self.open.push(OpenDir { name: Bytes::new(), dir, meta: Metadata::default() });
+        self.place(&name, entry)
+    }
+
+    /// Writes an entry into the current directory.
+    fn place(&mut self, name: &Bytes, entry: Entry) -> Result<(), TarError> {
+        let Entry { path, kind, meta } = entry;
+        let dir = &self.open.last().ok_or(TarError::Format("the first entry is not the root"))?.dir;
+        let os_name = OsStr::from_bytes(name);
+        match kind {
+            EntryKind::Directory => {
+                let inner = make_dir(dir, os_name).map_err(|error| disk(&path, error))?;
+                self.open.push(OpenDir { name: name.clone(), dir: inner, meta });
+            }
+            EntryKind::File { .. } => {
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let mode = Mode::from_raw_mode(0o644);
+                let made = replacing(dir, os_name, || rustix::fs::openat(dir, os_name, flags, mode));
+                self.file = Some((File::from(made.map_err(|error| disk(&path, error))?), meta, path));
+            }
+            EntryKind::Symlink { target } => {
+                let target = OsStr::from_bytes(&target);
+                replacing(dir, os_name, || rustix::fs::symlinkat(target, dir, os_name))
+                    .map_err(|error| disk(&path, error))?;
+                if self.links.len() >= LINKS_MAX {
+                    return Err(TarError::Format("too many symbolic links"));
+                }
+                self.links.insert(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves and enters directories until `path` is the current one.
+    fn go_to(&mut self, path: &[Bytes]) -> Result<(), TarError> {
+        let shared = self.open.iter().skip(1).zip(path).take_while(|(have, want)| have.name == **want).count();
+        self.leave_to(shared + 1)?;
+        for (depth, name) in path.iter().enumerate().skip(shared) {
+            // A directory that was not announced: it must be one, and no link.
+            let parent = &self.open.last().ok_or(TarError::Format("the first entry is not the root"))?.dir;
+            let dir = make_dir(parent, OsStr::from_bytes(name)).map_err(|error| disk(&path[..=depth], error))?;
+            self.open.push(OpenDir { name: name.clone(), dir, meta: Metadata::default() });
+        }
+        Ok(())
+    }
+
+    fn leave_to(&mut self, depth: usize) -> Result<(), TarError> {
+        while self.open.len() > depth {
+            if let Some(left) = self.open.pop() {
+                set_metadata(&left.dir, &left.meta).map_err(|error| disk(&[left.name], error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_file(&mut self) -> Result<(), TarError> {
+        match self.file.take() {
+            None => Ok(()),
+            Some((file, meta, path)) => set_metadata(&file, &meta).map_err(|error| disk(&path, error)),
+        }
+    }
+}
+
+/// Makes a directory, or opens the one that is there; a link in its place is an error.
+fn make_dir(at: impl std::os::fd::AsFd + Copy, name: &OsStr) -> rustix::io::Result<OwnedFd> {
+    match rustix::fs::mkdirat(at, name, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error),
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(at, name, flags, Mode::empty())
+}
+
+/// Makes something new where a file or link may be in the way: that is unlinked, once. A directory is not.
+fn replacing<T>(dir: &OwnedFd, name: &OsStr, make: impl Fn() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    match make() {
+        Err(Errno::EXIST) => {
+            rustix::fs::unlinkat(dir, name, AtFlags::empty())?;
+            make()
+        }
+        made => made,
+    }
+}
+
+/// Sets permissions (never set-user-id and the like) and the time.
+fn set_metadata(fd: impl std::os::fd::AsFd, meta: &Metadata) -> rustix::io::Result<()> {
+    if let Some(mode) = meta.mode {
+        rustix::fs::fchmod(&fd, Mode::from_raw_mode(mode & 0o777))?;
+    }
+    if let Some(mtime) = meta.mtime {
+        let time = Timespec { tv_sec: mtime.seconds, tv_nsec: i64::from(mtime.nanos) };
+        let now = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+        rustix::fs::futimens(&fd, &Timestamps { last_access: now, last_modification: time })?;
+    }
+    Ok(())
+}
+
+fn disk(path: &[Bytes], error: Errno) -> TarError {
+    TarError::Disk { path: path_text(path), error: error.into() }
+}
