@@ -87,7 +87,7 @@ async fn odd_paths_never_leave_the_root() {
     let inside = memory.raw("inside");
     let inner = memory.directory(&[("a", &inside)]);
     let root = memory.directory(&[("a", &inside), ("inner", &inner)]);
-    let outside = memory.directory(&[("secret", &secret), ("root", &root)]);
+    memory.directory(&[("secret", &secret), ("root", &root)]);
     let host = start(&memory, GatewayConfig::default()).await.to_string();
     let mut paths: Vec<String> =
         vec!["/ipfs", "/ipfs/", "/ipfs//", "//ipfs", "/ipns", "/ipns/", "*", "/", "//", "/ipfs/%"]
@@ -119,7 +119,6 @@ async fn odd_paths_never_leave_the_root() {
             assert!(path.starts_with("/ipns/"), "{path}: {text}");
         }
     }
-    let _ = outside;
 }
 
 #[tokio::test]
@@ -143,15 +142,11 @@ async fn equivalent_spellings_lead_to_the_same() {
 async fn damaged_nodes_are_errors() {
     let memory = Memory::default();
     let host = start(&memory, GatewayConfig::default()).await.to_string();
-    for data in [&b""[..], b"\xff\xff\xff", b"\x0a\x02\x08\x01\x0a\x00", b"\x0a\x02\x08\x63"] {
+    for data in [&b""[..], b"\xff\xff\xff", b"\x0a\x02\x08\x07", b"\x0a\x02\x08\x63"] {
         let cid = memory.coded(merkury_core::cid::codec_code::DAG_PB, data.to_vec());
-        for rest in ["", "/", "/a", "?format=tar"] {
+        for rest in ["", "/", "/a"] {
             let answer = client::get(&host, &format!("/ipfs/{cid}{rest}")).await;
-            assert!(
-                (400..600).contains(&answer.status) || answer.status == 301 || data == b"\x0a\x02\x08\x01\x0a\x00",
-                "{data:?}{rest}: {}",
-                answer.status
-            );
+            assert!((400..600).contains(&answer.status), "{data:?}{rest}: {}", answer.status);
         }
     }
 }

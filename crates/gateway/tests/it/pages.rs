@@ -28,7 +28,7 @@ async fn hostile_names_are_shown_as_text() {
     let memory = Memory::default();
     let file = memory.raw("x");
     let names =
-        ["\"><script>alert(1)</script>", "javascript:alert(1)", "\u{202e}gpj.exe", "a\u{1b}[31m", "&lt;", "../up"];
+        ["\"><script>alert(1)</script>", "javascript:alert(1)", "\u{202e}gpj.exe", "a\u{1b}[31m", "&lt;", "a/up"];
     let entries: Vec<(&str, &merkury_core::Cid)> = names.iter().map(|name| (*name, &file)).collect();
     let root = memory.directory(&entries);
     let outer = memory.directory(&[("<img src=x onerror=alert(1)>", &root)]);
@@ -38,7 +38,7 @@ async fn hostile_names_are_shown_as_text() {
     let page = answer.text();
     assert_eq!(answer.status, 200);
     assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("\"javascript:"), "{page}");
-    assert!(!page.contains('\u{202e}') && !page.contains('\u{1b}') && !page.contains("\"./../"), "{page}");
+    assert!(!page.contains('\u{202e}') && !page.contains('\u{1b}') && !page.contains("\"./a/up"), "{page}");
     assert!(answer.field("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'")));
 }
 

@@ -152,8 +152,6 @@ fn range_cases() -> Vec<Case> {
 
 fn block_cases() -> Vec<Case> {
     let dir = "/ipfs/bafybeie72edlprgtlwwctzljf6gkn2wnlrddqjbkxo3jomh4n7omwblxly/dir";
-    let file = "bafkreifkam6ns4aoolg3wedr4uzrs3kvq66p4pecirz6y2vlrngla62mxm";
-    let _ = file;
     vec![
         get("trustless_gateway_raw_block: by format", format!("/ipfs/{ASCII}?format=raw"), 200)
             .field("content-type", is("application/vnd.ipld.raw"))
@@ -188,12 +186,6 @@ fn block_cases() -> Vec<Case> {
 }
 
 fn car_cases() -> Vec<Case> {
-    let (subdir, ascii, hello) = (
-        "bafybeidrxxy2bnlchzqvxiiskbztyn3oihoirbnbvb5u4xo5wsxzx4hnxm",
-        ASCII,
-        "bafkreidbd4i6bhyipmgmmsyqdjs6dbrnsbbdwl6jjkvyhvrywp4jnpdqlm",
-    );
-    let _ = (subdir, hello);
     let car = "application/vnd.ipld.car";
     let plain = "application/vnd.ipld.car; version=1; order=dfs; dups=n";
     vec![
@@ -209,8 +201,8 @@ fn car_cases() -> Vec<Case> {
             .field("content-type", is(plain))
             .field("content-location", is(format!("/ipfs/{SUBDIR}?format=car"))),
         get("trustless_gateway_car: the block of a file", format!("/ipfs/{ASCII}?format=car&dag-scope=block"), 200)
-            .car(&[ascii], &[ascii]),
-        get("trustless_gateway_car: a whole file", format!("/ipfs/{ASCII}?format=car"), 200).car(&[ascii], &[ascii]),
+            .car(&[ASCII], &[ASCII]),
+        get("trustless_gateway_car: a whole file", format!("/ipfs/{ASCII}?format=car"), 200).car(&[ASCII], &[ASCII]),
         get("trustless_gateway_car: a missing name", format!("/ipfs/{FILES}/nope?format=car"), 200)
             .car(&["bafkqaaa"], &[FILES]),
         get("trustless_gateway_car: with duplicates", format!("/ipfs/{FILES}?format=car&car-dups=y"), 200)

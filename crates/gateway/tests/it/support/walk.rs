@@ -21,12 +21,17 @@ async fn node(memory: &Memory, cid: &Cid) -> Result<(PbNode, UnixFs), ApiError> 
     UnixFs::of_block(block.data()).map_err(wrong)
 }
 
+/// A node, if there is one, and what was passed before it.
+pub(crate) type Entry = (Option<Cid>, Vec<Cid>);
+/// Pieces of a file with the place where each begins.
+type Leaves = Pin<Box<dyn Stream<Item = Result<(u64, Bytes), ApiError>> + Send>>;
+
 /// The entry of a name, and the inner shards passed on the way.
 pub(crate) fn lookup<'a>(
     memory: &'a Memory,
     directory: &'a Cid,
     name: &'a str,
-) -> BoxFuture<'a, Result<(Option<Cid>, Vec<Cid>), ApiError>> {
+) -> BoxFuture<'a, Result<Entry, ApiError>> {
     Box::pin(async move {
         if directory.codec() != codec_code::DAG_PB {
             memory.block(directory).await?;
@@ -77,12 +82,7 @@ fn entries<'a>(memory: &'a Memory, directory: &'a Cid) -> BoxFuture<'a, Result<V
 }
 
 /// The leaves of a file that touch a part of it, as (where it begins, bytes), one after the other.
-fn leaves(
-    memory: Memory,
-    cid: Cid,
-    begin: u64,
-    part: std::ops::Range<u64>,
-) -> Pin<Box<dyn Stream<Item = Result<(u64, Bytes), ApiError>> + Send>> {
+fn leaves(memory: Memory, cid: Cid, begin: u64, part: std::ops::Range<u64>) -> Leaves {
     let opened = async move {
         if cid.codec() != codec_code::DAG_PB {
             let block = memory.block(&cid).await?;
