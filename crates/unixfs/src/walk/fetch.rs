@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, Stream, StreamExt, unfold};
-use merkury_core::{Block, BlockGet, BoxFuture, Cid, Multihash};
+use merkury_core::{Block, BlockGet, BoxFuture, Cid};
 
 use super::{FETCH_BLOCKS, LINKS_HELD_MAX, WalkError, links_of};
 
@@ -21,14 +21,14 @@ struct Walk {
     get: Arc<dyn BlockGet>,
     /// Met and not asked for yet; the last one met is asked for first, which keeps the list short.
     waiting: Vec<Cid>,
-    met: HashSet<Multihash>,
+    met: HashSet<Cid>,
     asked: FuturesUnordered<BoxFuture<'static, Result<Block, merkury_core::GetError>>>,
     failed: bool,
 }
 
 /// Gets every block below `root`, each once. The stream ends after the first error.
 pub fn fetch(get: Arc<dyn BlockGet>, root: Cid) -> impl Stream<Item = Result<Fetched, WalkError>> + Send + 'static {
-    let met = HashSet::from([root.hash().clone()]);
+    let met = HashSet::from([root.clone()]);
     let walk = Walk { get, waiting: vec![root], met, asked: FuturesUnordered::new(), failed: false };
     unfold(walk, |mut walk| async move {
         let item = walk.next().await?;
@@ -62,7 +62,7 @@ impl Walk {
 
     fn take(&mut self, block: Block) -> Result<Fetched, WalkError> {
         for link in links_of(&block)?.into_iter().rev() {
-            if !link.hash().is_identity() && self.met.insert(link.hash().clone()) {
+            if !link.hash().is_identity() && self.met.insert(link.clone()) {
                 self.waiting.push(link);
             }
         }

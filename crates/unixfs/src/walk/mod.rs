@@ -5,8 +5,9 @@
 //!
 //! Invariants:
 //! - Stacks are on the heap and hold the links of the nodes on the way, at most [`LINKS_HELD_MAX`].
-//! - Each distinct block is remembered by its multihash where it must be met once only: memory grows with the number
-//!   of distinct blocks of the walk, 50 to 100 bytes each, and with nothing else.
+//! - Each distinct CID is remembered where it must be met once only: memory grows with the number of distinct blocks
+//!   of the walk, about 100 bytes each, and with nothing else. The multihash alone would not do: the same bytes may be
+//!   met as plain bytes first and as a node with links later.
 //! - Blocks in flight are bounded by [`FETCH_BLOCKS`] and [`AHEAD_BLOCKS`]. Dropping a walk gives its gets up.
 
 mod fetch;

@@ -4,18 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use merkury_core::{Block, BlockGet, BoxFuture, Cid, GetError, Multihash};
+use merkury_core::{Block, BlockGet, BoxFuture, Cid, GetError};
 
 use super::{AHEAD_BLOCKS, LINKS_HELD_MAX, WalkError, links_of};
-
-type Ticket = u64;
 
 /// A block that is to be visited.
 struct Waiting {
     cid: Cid,
     depth: u32,
-    /// There when its get runs already.
-    ticket: Option<Ticket>,
 }
 
 /// What a walk met.
@@ -32,40 +28,42 @@ pub struct Preorder {
     get: Arc<dyn BlockGet>,
     /// The next one last.
     waiting: Vec<Waiting>,
-    /// Met before; `None` when blocks are met as often as they are linked.
-    met: Option<HashSet<Multihash>>,
-    asked: FuturesUnordered<BoxFuture<'static, (Ticket, Result<Block, GetError>)>>,
-    arrived: HashMap<Ticket, Result<Block, GetError>>,
-    next_ticket: Ticket,
+    /// Visited before; `None` when blocks are visited as often as they are linked.
+    visited: Option<HashSet<Cid>>,
+    asked: FuturesUnordered<BoxFuture<'static, (Cid, Result<Block, GetError>)>>,
+    /// Asked for and not yet visited; `None` until it arrives.
+    ahead: HashMap<Cid, Option<Result<Block, GetError>>>,
 }
 
 impl Preorder {
-    /// A walk from `root`. `once`: each distinct block is visited the first time it is met.
+    /// A walk from `root`. `once`: each distinct CID is visited the first time its turn comes, as in Kubo.
     pub fn new(get: Arc<dyn BlockGet>, root: Cid, once: bool) -> Self {
-        let mut walk = Self {
+        Self {
             get,
-            waiting: Vec::new(),
-            met: once.then(HashSet::new),
+            waiting: vec![Waiting { cid: root, depth: 0 }],
+            visited: once.then(HashSet::new),
             asked: FuturesUnordered::new(),
-            arrived: HashMap::new(),
-            next_ticket: 0,
-        };
-        walk.push(root, 0);
-        walk
+            ahead: HashMap::new(),
+        }
     }
 
     /// The next block, or `None` at the end. After an error the walk may go on with what is left: a missing block has
     /// nothing below it.
     pub async fn next(&mut self) -> Option<Result<Step, WalkError>> {
-        let Waiting { cid, depth, ticket } = self.waiting.pop()?;
-        let block = match ticket {
-            Some(ticket) => self.await_ticket(ticket).await,
-            None => match self.get.get_local(&cid) {
+        let Waiting { cid, depth } = loop {
+            let next = self.waiting.pop()?;
+            if self.visited.as_mut().is_none_or(|visited| visited.insert(next.cid.clone())) {
+                break next;
+            }
+        };
+        let block = match self.ahead.contains_key(&cid) {
+            true => self.arrival(&cid).await,
+            // What is at hand needs no future: a walk over local blocks is a plain loop.
+            false => match self.get.get_local(&cid) {
                 Ok(Some(block)) => Ok(block),
                 _ => {
-                    let ticket = self.ask(cid);
-                    self.ask_ahead();
-                    self.await_ticket(ticket).await
+                    self.ask(cid.clone());
+                    self.arrival(&cid).await
                 }
             },
         };
@@ -83,53 +81,48 @@ impl Preorder {
         if self.waiting.len() + links.len() > LINKS_HELD_MAX {
             return Err(WalkError::TooWide { cid: step.block.cid().clone() });
         }
-        let first = self.waiting.len();
-        for link in links {
-            self.push(link, step.depth + 1);
-        }
         // The last one in the list is the next one visited.
-        self.waiting[first..].reverse();
+        self.waiting.extend(links.into_iter().rev().map(|cid| Waiting { cid, depth: step.depth + 1 }));
         Ok(())
     }
 
-    fn push(&mut self, cid: Cid, depth: u32) {
-        let is_new = match &mut self.met {
-            Some(met) => met.insert(cid.hash().clone()),
-            None => true,
-        };
-        if is_new {
-            self.waiting.push(Waiting { cid, depth, ticket: None });
-        }
-    }
-
-    fn ask(&mut self, cid: Cid) -> Ticket {
-        let (get, ticket) = (self.get.clone(), self.next_ticket);
-        self.next_ticket += 1;
-        self.asked.push(Box::pin(async move { (ticket, get.get(&cid).await) }));
-        ticket
+    fn ask(&mut self, cid: Cid) {
+        let get = self.get.clone();
+        self.ahead.insert(cid.clone(), None);
+        self.asked.push(Box::pin(async move {
+            let answer = get.get(&cid).await;
+            (cid, answer)
+        }));
     }
 
     /// Blocks come from peers: asks for the next ones on the way too.
     fn ask_ahead(&mut self) {
-        let room = AHEAD_BLOCKS.saturating_sub(self.asked.len() + self.arrived.len());
+        let room = AHEAD_BLOCKS.saturating_sub(self.ahead.len());
         let from = self.waiting.len().saturating_sub(AHEAD_BLOCKS);
-        let next: Vec<usize> =
-            (from..self.waiting.len()).rev().filter(|&at| self.waiting[at].ticket.is_none()).take(room).collect();
-        for at in next {
-            let ticket = self.ask(self.waiting[at].cid.clone());
-            self.waiting[at].ticket = Some(ticket);
+        let is_new = |cid: &Cid| {
+            !self.ahead.contains_key(cid) && self.visited.as_ref().is_none_or(|visited| !visited.contains(cid))
+        };
+        let mut next: Vec<Cid> =
+            self.waiting[from..].iter().rev().map(|next| &next.cid).filter(|cid| is_new(cid)).cloned().collect();
+        next.truncate(room);
+        for cid in next {
+            if !self.ahead.contains_key(&cid) {
+                self.ask(cid);
+            }
         }
     }
 
-    async fn await_ticket(&mut self, wanted: Ticket) -> Result<Block, GetError> {
+    async fn arrival(&mut self, wanted: &Cid) -> Result<Block, GetError> {
         self.ask_ahead();
         loop {
-            if let Some(result) = self.arrived.remove(&wanted) {
-                return result;
+            if let Some(Some(_)) = self.ahead.get(wanted)
+                && let Some(Some(answer)) = self.ahead.remove(wanted)
+            {
+                return answer;
             }
             match self.asked.next().await {
-                Some((ticket, result)) => drop(self.arrived.insert(ticket, result)),
-                None => unreachable!("a ticket is asked for or has arrived"),
+                Some((cid, answer)) => drop(self.ahead.insert(cid, Some(answer))),
+                None => unreachable!("what is waited for was asked for"),
             }
         }
     }
