@@ -155,6 +155,9 @@ pub trait Op: Send + Sync + 'static {
     /// What its text form remembers from item to item.
     type Text: Default + Send + 'static;
 
+    /// Sets options that depend on the terminal; `live` says that standard error is one.
+    fn prepare(_call: &mut Call, _live: bool) {}
+
     /// Does the work.
     fn run(cx: Cx, request: Request) -> Running<Self::Item>;
 
@@ -189,6 +192,8 @@ pub trait Render: Send {
 pub trait AnyOp: Send + Sync {
     /// Its declaration.
     fn spec(&self) -> &'static Spec;
+    /// Sets options that depend on the terminal.
+    fn prepare(&self, call: &mut Call, live: bool);
     /// Does the work.
     fn run(&self, cx: Cx, request: Request) -> BoxFuture<'static, Result<WireReply, ApiError>>;
     /// A renderer for one answer.
@@ -206,6 +211,10 @@ impl<O> Entry<O> {
 impl<O: Op> AnyOp for Entry<O> {
     fn spec(&self) -> &'static Spec {
         O::SPEC
+    }
+
+    fn prepare(&self, call: &mut Call, live: bool) {
+        O::prepare(call, live);
     }
 
     fn run(&self, cx: Cx, request: Request) -> BoxFuture<'static, Result<WireReply, ApiError>> {
@@ -254,6 +263,8 @@ impl AnyOp for TerminalOnly {
         debug_assert!(matches!(self.0.place, Place::Terminal));
         self.0
     }
+
+    fn prepare(&self, _: &mut Call, _: bool) {}
 
     fn run(&self, _: Cx, _: Request) -> BoxFuture<'static, Result<WireReply, ApiError>> {
         let path = self.0.path;
