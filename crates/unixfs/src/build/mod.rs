@@ -37,6 +37,7 @@ use merkury_core::{BlockPut, Cid, ErrorKind};
 
 use crate::dir::{DirEntry, DirError};
 
+pub(crate) use file::DEPTH_REPEAT;
 pub use file::FileLink;
 pub use local::{Exclude, Symlinks, WalkOptions};
 pub use options::{

@@ -1,0 +1,55 @@
+//! Runs a script of MFS operations on an empty file system and prints the CID of each path after each operation, for
+//! comparing with other programs. Lines: `mkdir PATH`, `write PATH OFFSET BYTES [trunc]` (bytes of a fixed pattern),
+//! `cp FROM TO`, `mv FROM TO`, `rm PATH`, `truncate PATH SIZE`. Option `--cid-version=1`.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
+
+#[path = "../tests/it/support.rs"]
+mod support;
+
+use std::sync::Arc;
+
+use futures::executor::block_on;
+use merkury_core::block::CidFormat;
+use merkury_unixfs::mfs::{Mfs, MfsError, MfsOptions, MfsPath, WriteOptions};
+
+fn main() {
+    let mut options = MfsOptions::default();
+    if std::env::args().any(|argument| argument == "--cid-version=1") {
+        options.cid.format = CidFormat::V1;
+    }
+    let store = Arc::new(support::Memory::default());
+    let root = Mfs::empty_root(&*store, &MfsOptions::default()).unwrap();
+    let mut mfs = Mfs::new(store.clone(), store, options, root);
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        let result = block_on(run(&mut mfs, &line.split(' ').collect::<Vec<_>>()));
+        match result {
+            Ok(()) => println!("{}", mfs.root()),
+            Err(error) => println!("{} {error}", mfs.root()),
+        }
+    }
+}
+
+async fn run(mfs: &mut Mfs, words: &[&str]) -> Result<(), MfsError> {
+    let path = MfsPath::parse(words[1])?;
+    match words {
+        ["mkdir", _] => mfs.mkdir(&path, true, None).await,
+        ["write", _, offset, bytes, rest @ ..] => {
+            let offset: u64 = offset.parse().unwrap();
+            let bytes: u64 = bytes.parse().unwrap();
+            let data: Vec<u8> = (0..bytes).map(|i| (((i + offset) * 31 + bytes) >> 3) as u8).collect();
+            let options =
+                WriteOptions { offset, create: true, parents: true, truncate: !rest.is_empty(), ..Default::default() };
+            mfs.write(&path, &mut &data[..], &options).await
+        }
+        ["cp", _, to] => {
+            let node = mfs.look_up(&path).await?;
+            let name = path.names().last().unwrap();
+            mfs.put(&node.block, &MfsPath::parse(to)?, name, true, false, None).await
+        }
+        ["mv", _, to] => mfs.rename(&path, &MfsPath::parse(to)?).await,
+        ["rm", _] => mfs.remove(&path, true, false).await,
+        ["truncate", _, bytes] => mfs.truncate(&path, bytes.parse().unwrap()).await,
+        _ => panic!("unknown operation {words:?}"),
+    }
+}
