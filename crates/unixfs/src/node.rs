@@ -17,7 +17,7 @@ pub enum NodeError {
         /// The block.
         cid: Cid,
         /// What is wrong.
-        why: UnixFsError,
+        why: Box<UnixFsError>,
     },
     /// The codec is neither dag-pb nor raw.
     #[error("unixfs nodes are dag-pb or raw, {cid} has codec 0x{codec:x}")]
@@ -63,7 +63,7 @@ impl Node {
             codec_code::RAW => Ok(Self::Raw(block.data().clone())),
             codec_code::DAG_PB => match UnixFs::of_block(block.data()) {
                 Ok((node, message)) => Ok(Self::Pb(node, message)),
-                Err(why) => Err(NodeError::Malformed { cid: block.cid().clone(), why }),
+                Err(why) => Err(NodeError::Malformed { cid: block.cid().clone(), why: Box::new(why) }),
             },
             codec => Err(NodeError::Codec { cid: block.cid().clone(), codec }),
         }

@@ -73,7 +73,7 @@ pub enum AddError {
         /// The path.
         name: String,
         /// Why.
-        error: DirError,
+        error: Box<DirError>,
     },
     /// Directories are nested deeper than we follow.
     #[error("directories nested more than {0} deep")]

@@ -125,8 +125,9 @@ impl Tree {
         if dir.entries.is_empty() && !self.options.empty_directories && !is_item {
             return Ok(None);
         }
-        let link = build_directory(dir.entries, &self.options.directory, &dir.meta, sink)
-            .map_err(|error| AddError::Directory { name: join(path.iter().map(|name| &name[..])), error })?;
+        let link = build_directory(dir.entries, &self.options.directory, &dir.meta, sink).map_err(|error| {
+            AddError::Directory { name: join(path.iter().map(|name| &name[..])), error: Box::new(error) }
+        })?;
         self.finished.push((join(path.iter().map(|name| &name[..])), link.clone()));
         Ok(Some(DirEntry { name: dir.name, cid: link.cid, tsize: link.tsize }))
     }

@@ -210,7 +210,7 @@ impl<'a> Worker<'a> {
 
 /// Mode and time of a file.
 pub(super) fn metadata_of(stat: &rustix::fs::Stat) -> Metadata {
-    let mtime = Mtime { seconds: stat.st_mtime as i64, nanos: stat.st_mtime_nsec as u32 };
+    let mtime = Mtime { seconds: stat.st_mtime, nanos: stat.st_mtime_nsec as u32 };
     Metadata { mode: Some(stat.st_mode & 0o7777), mtime: Some(mtime) }
 }
 

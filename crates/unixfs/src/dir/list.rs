@@ -129,7 +129,7 @@ pub(super) fn shard_entry(name: &[u8], link: &merkury_core::codec::dag_pb::PbLin
 }
 
 pub(super) fn malformed(cid: &Cid, why: UnixFsError) -> DirError {
-    DirError::Malformed { cid: cid.clone(), why }
+    DirError::Malformed { cid: cid.clone(), why: Box::new(why) }
 }
 
 impl From<NodeError> for DirError {

@@ -84,7 +84,7 @@ pub enum DirError {
         /// The block.
         cid: Cid,
         /// What is wrong.
-        why: UnixFsError,
+        why: Box<UnixFsError>,
     },
     /// The node is something else.
     #[error("{cid} is not a directory")]

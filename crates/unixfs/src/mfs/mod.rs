@@ -33,7 +33,7 @@ pub use ops::{MfsNode, WriteOptions};
 pub use path::MfsPath;
 
 /// How the file system builds nodes: the `Import` section of Kubo's configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MfsOptions {
     /// Names of new directories and files, unless an operation says otherwise.
     pub cid: CidOptions,
@@ -43,17 +43,6 @@ pub struct MfsOptions {
     pub chunker: Chunker,
     /// Leaves of written bytes are plain bytes; `None`: as the file's CID version says.
     pub raw_leaves: Option<bool>,
-}
-
-impl Default for MfsOptions {
-    fn default() -> Self {
-        Self {
-            cid: CidOptions::default(),
-            directory: DirOptions::default(),
-            chunker: Chunker::default(),
-            raw_leaves: None,
-        }
-    }
 }
 
 /// Links per file node of written files; Kubo has no option for it.

@@ -101,7 +101,8 @@ impl DiskWriter {
         let into_directory = rustix::fs::statat(CWD, &target, AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory);
         let (parent, name) = if into_directory {
-            check_entry_name(&self.root_name).map_err(|_| TarError::Path(path_text(&[self.root_name.clone()])))?;
+            check_entry_name(&self.root_name)
+                .map_err(|_| TarError::Path(path_text(std::slice::from_ref(&self.root_name))))?;
             (target, self.root_name.clone())
         } else {
             let name = target.file_name().ok_or_else(|| TarError::Path(target.to_string_lossy().into_owned()))?;
