@@ -15,7 +15,7 @@ use crate::message::{Entry, Message, Presence, Protocol};
 use crate::peers::PeerKey;
 use crate::seeded::{Map, Seed};
 use crate::server::{Ledger, Ledgers, Server};
-use crate::stat::Stat;
+use crate::stat::{Stat, WantStatus};
 
 /// How an engine behaves.
 #[derive(Clone, Copy, Debug)]
@@ -282,8 +282,8 @@ impl Engine {
     }
 
     /// A search for providers is over, with or without success.
-    pub fn search_ended(&mut self, now: Duration, session: SessionId, cid: &Cid) {
-        self.client.search_ended(now, session, cid);
+    pub fn search_ended(&mut self, session: SessionId, cid: &Cid) {
+        self.client.search_ended(session, cid);
     }
 
     /// Lets time pass: to be called every [`crate::limits::TICK`] while [`Engine::is_waiting`].
@@ -415,6 +415,11 @@ impl Engine {
     /// Blocks we want, in the order in which they were wanted.
     pub fn wantlist(&self) -> Vec<Cid> {
         self.client.wantlist()
+    }
+
+    /// Where a want stands; `None` when the block is not wanted.
+    pub fn status(&self, cid: &Cid) -> Option<WantStatus> {
+        self.client.status(cid)
     }
 
     /// Blocks a peer wants of us.

@@ -45,4 +45,4 @@ pub use engine::{Action, Config, Engine, Outgoing, SendId};
 pub use message::{Message, MessageError, OutMessage, Protocol};
 pub use naming::name_blocks;
 pub use server::Ledger;
-pub use stat::Stat;
+pub use stat::{Stat, WantStatus};

@@ -53,6 +53,8 @@ pub const BROADCAST_OTHERS_MAX: usize = 16;
 pub const BROADCAST_WANTS_MAX: usize = 64;
 /// Routing is asked for providers when no peer said HAVE within this time.
 pub const PROVIDER_DELAY: Duration = Duration::from_secs(1);
+/// Searches for providers one session runs at the same time.
+pub const SEARCHES_MAX: usize = 4;
 /// Pause between two rounds of looking for the same wants, doubled up to [`SEARCH_PAUSE_MAX`].
 pub const SEARCH_PAUSE_MIN: Duration = Duration::from_secs(10);
 /// Longest pause between two rounds.

@@ -28,3 +28,22 @@ pub struct Stat {
     /// Block bytes handed out for sending and not yet sent.
     pub bytes_handed_out: u64,
 }
+
+/// Where a want stands: why it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantStatus {
+    /// Whether one peer was asked for the block itself.
+    pub is_assigned: bool,
+    /// Whether that peer lets us wait longer than it should.
+    pub is_late: bool,
+    /// Peers that were asked and have not answered.
+    pub peers_waiting: usize,
+    /// Peers that do not have it, or let us wait.
+    pub peers_refused: usize,
+    /// Peers that could be asked.
+    pub peers_connected: usize,
+    /// Peers that sent other blocks of this session, or said they have some.
+    pub session_peers: usize,
+    /// Whether routing is looking for providers.
+    pub is_searching: bool,
+}

@@ -19,6 +19,9 @@ impl Client {
         let cid = block.cid().clone();
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let was_asked = peer.block_came(now, &cid, bytes);
+        if peer.answered() {
+            self.woke(key);
+        }
         let Some(want) = self.forget(&cid, Some(key)) else {
             self.nobody_waits(key, was_asked, bytes);
             return;
@@ -44,6 +47,14 @@ impl Client {
         } else {
             self.stat.unwanted_blocks += 1;
             self.lied(key);
+        }
+    }
+
+    /// A peer that had stalled answers again: its sessions may ask it for what nobody else could be asked for.
+    fn woke(&mut self, key: PeerKey) {
+        for (id, session) in self.sessions.iter_mut().filter(|(_, session)| session.is_member(key)) {
+            requeue_starved(&mut self.wants, *id, session);
+            self.dirty.insert(*id);
         }
     }
 
@@ -87,16 +98,8 @@ impl Client {
         if !peer.is_waiting(cid) {
             want.asks.retain(|other| *other != key);
         }
-        want.refused.retain(|other| *other != key);
-        if !want.holders.contains(&key) {
-            want.holders.push(key);
-        }
         let interested: Vec<SessionId> = std::iter::once(want.owner).chain(want.watchers.iter().copied()).collect();
-        match want.place {
-            Place::Starved => requeue(want, cid, &mut self.sessions),
-            Place::Asked(other) if want.late && other != key => self.take_from(other, cid),
-            Place::Queued | Place::Asked(_) => {}
-        }
+        self.has_it(key, cid);
         for id in interested {
             self.welcome(id, key);
             self.dirty.insert(id);
@@ -108,6 +111,10 @@ impl Client {
         if !peer.dont_have_came(now, cid) {
             return;
         }
+        if peer.answered() {
+            self.woke(key);
+        }
+        self.room_came();
         let Some(want) = self.wants.get_mut(cid) else { return };
         want.holders.retain(|other| *other != key);
         if !want.refused.contains(&key) {
@@ -125,6 +132,7 @@ impl Client {
 
     /// Takes a want away from a peer that owes its block, and queues it again.
     pub(super) fn take_from(&mut self, key: PeerKey, cid: &Cid) {
+        self.room_came();
         let Some(want) = self.wants.get_mut(cid) else { return };
         if let Some(peer) = self.peers.get_mut(&key) {
             peer.cancel(cid);
@@ -146,20 +154,29 @@ impl Client {
             session.expect(peer);
             return;
         };
-        if let Some(want) = self.wants.get_mut(cid)
-            && !want.holders.contains(&key)
-        {
-            want.holders.push(key);
-        }
+        self.has_it(key, cid);
         self.welcome(id, key);
     }
 
-    pub(crate) fn search_ended(&mut self, now: Duration, id: SessionId, cid: &Cid) {
-        if let Some(session) = self.sessions.get_mut(&id)
-            && session.search.running.as_ref() == Some(cid)
-        {
-            session.search.running = None;
-            session.search.back_off(now);
+    /// Somebody has a block: who else was asked for it in vain need not be waited for.
+    fn has_it(&mut self, key: PeerKey, cid: &Cid) {
+        let Some(want) = self.wants.get_mut(cid) else { return };
+        want.refused.retain(|other| *other != key);
+        if !want.holders.contains(&key) {
+            want.holders.push(key);
+        }
+        self.dirty.insert(want.owner);
+        match want.place {
+            Place::Starved => requeue(want, cid, &mut self.sessions),
+            Place::Asked(other) if want.late && other != key => self.take_from(other, cid),
+            Place::Queued | Place::Asked(_) => {}
+        }
+    }
+
+    pub(crate) fn search_ended(&mut self, id: SessionId, cid: &Cid) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.search.running.retain(|other| other != cid);
+            self.dirty.insert(id);
         }
     }
 
@@ -168,7 +185,7 @@ impl Client {
         if let Some(session) = self.sessions.get_mut(&id)
             && session.join(key)
         {
-            requeue_starved(&mut self.wants, session);
+            requeue_starved(&mut self.wants, id, session);
             self.dirty.insert(id);
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use merkury_core::Cid;
 
 use super::{Client, ClientAction, Place, SessionId, Want, requeue};
-use crate::limits::PROVIDER_DELAY;
+use crate::limits::{PROVIDER_DELAY, SEARCHES_MAX};
 use crate::peers::PeerKey;
 
 impl Client {
@@ -13,7 +13,7 @@ impl Client {
         let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
         for key in keys {
             let overdue = self.peers.get_mut(&key).map(|peer| peer.overdue(now)).unwrap_or_default();
-            self.blame_for(key, &overdue);
+            self.blame_for(now, key, &overdue);
         }
         let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
         for id in ids {
@@ -22,7 +22,7 @@ impl Client {
     }
 
     /// Moves overdue wants to other peers, or marks them late when there is nobody else.
-    fn blame_for(&mut self, key: PeerKey, overdue: &[Cid]) {
+    fn blame_for(&mut self, now: Duration, key: PeerKey, overdue: &[Cid]) {
         let mut blamed = Vec::new();
         for cid in overdue {
             let Some(want) = self.wants.get_mut(cid).filter(|want| want.place == Place::Asked(key)) else { continue };
@@ -31,9 +31,17 @@ impl Client {
             }
             let owner = want.owner;
             let was_late = std::mem::replace(&mut want.late, true);
-            if self.has_alternative(owner, cid, key) {
+            // Older versions cannot say DONT_HAVE: silence says it.
+            let is_mute = self.peers.get(&key).is_some_and(|peer| !peer.protocol.has_presences());
+            if is_mute || self.has_alternative(owner, cid, key) {
                 self.take_from(key, cid);
-            } else if let Some(session) = self.sessions.get_mut(&owner).filter(|_| !was_late) {
+                continue;
+            }
+            if let Some(peer) = self.peers.get_mut(&key) {
+                peer.remind(now, cid);
+                self.touched.push(key);
+            }
+            if let Some(session) = self.sessions.get_mut(&owner).filter(|_| !was_late) {
                 session.late.push_back(cid.clone());
             }
             self.dirty.insert(owner);
@@ -50,31 +58,59 @@ impl Client {
     /// Whether another member can be asked for a block.
     fn has_alternative(&self, id: SessionId, cid: &Cid, not: PeerKey) -> bool {
         let (Some(session), Some(want)) = (self.sessions.get(&id), self.wants.get(cid)) else { return false };
-        session.members.iter().any(|member| {
-            member.key != not && !want.refused.contains(&member.key) && self.peers.contains_key(&member.key)
-        })
+        let willing = |key: PeerKey| key != not && !want.refused.contains(&key);
+        let answers = |key: PeerKey| self.peers.get(&key).is_some_and(|peer| !peer.is_stalled());
+        session.members.iter().any(|member| willing(member.key) && answers(member.key))
     }
 
-    /// Asks routing for providers when a want has nobody to be asked, and begins a new round when the last one is old.
+    /// Asks routing for providers when wants have nobody to be asked, and begins a new round after a rest.
     pub(super) fn search(&mut self, now: Duration, id: SessionId) {
         let Some(cid) = self.needy(id) else {
             if let Some(session) = self.sessions.get_mut(&id) {
-                session.search.needy_since = None;
+                session.search.calm();
             }
             return;
         };
         let hopeless = self.wants.get(&cid).is_some_and(|want| !self.somebody_may_answer(&cid, want));
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let since = *session.search.needy_since.get_or_insert(now);
-        let due = hopeless || now >= since + PROVIDER_DELAY;
-        if !due || session.search.running.is_some() || now < session.search.next_at {
+        if !hopeless && now < since + PROVIDER_DELAY {
             return;
         }
-        let again = session.search.next_at > Duration::ZERO;
-        session.search.running = Some(cid.clone());
-        self.actions.push_back(ClientAction::FindProviders { session: id, cid });
-        if again {
-            self.begin_round(id);
+        match session.search.resting {
+            Some(until) if now < until => {}
+            Some(_) => self.begin_round(id),
+            None => self.search_round(now, id, cid),
+        }
+    }
+
+    /// Starts as many searches as may run; ends the round when every needy want had its search.
+    fn search_round(&mut self, now: Duration, id: SessionId, first: Cid) {
+        let mut next = Some(first);
+        while let Some(cid) = next {
+            let Some(session) = self.sessions.get_mut(&id) else { return };
+            let needy = (session.starved.len() + session.late.len()).max(1);
+            let search = &mut session.search;
+            if search.searched >= needy {
+                if search.running.is_empty() {
+                    search.rest(now);
+                }
+                return;
+            }
+            if search.running.len() >= SEARCHES_MAX {
+                return;
+            }
+            search.searched += 1;
+            for list in [&mut session.starved, &mut session.late] {
+                if list.front() == Some(&cid) {
+                    list.rotate_left(1);
+                }
+            }
+            if !search.running.contains(&cid) {
+                search.running.push(cid.clone());
+                self.actions.push_back(ClientAction::FindProviders { session: id, cid });
+            }
+            next = self.needy(id);
         }
     }
 
@@ -109,11 +145,15 @@ impl Client {
     fn begin_round(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.audience.clear();
-        let mut starved = std::mem::take(&mut session.starved);
-        // The one that was searched for last goes to the end: others may have other providers.
-        starved.rotate_left(1.min(starved.len()));
-        for cid in starved.iter().rev() {
-            let Some(want) = self.wants.get_mut(cid).filter(|want| want.place == Place::Starved) else { continue };
+        (session.search.resting, session.search.searched) = (None, 0);
+        for cid in &session.late {
+            if let Some(want) = self.wants.get_mut(cid) {
+                want.refused.clear();
+            }
+        }
+        for cid in std::mem::take(&mut session.starved).iter().rev() {
+            let is_starved = |want: &&mut Want| want.place == Place::Starved && want.owner == id;
+            let Some(want) = self.wants.get_mut(cid).filter(is_starved) else { continue };
             want.refused.clear();
             for key in std::mem::take(&mut want.asks) {
                 if let Some(peer) = self.peers.get_mut(&key) {

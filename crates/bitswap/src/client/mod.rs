@@ -29,6 +29,7 @@ use merkury_core::{Block, Cid, PeerId};
 use crate::message::{Entry, Protocol};
 use crate::peers::PeerKey;
 use crate::seeded::{Map, Seed};
+use crate::stat::WantStatus;
 use peer::Peer;
 use session::Session;
 pub use session::SessionId;
@@ -81,6 +82,8 @@ pub(crate) struct Client {
     peers: BTreeMap<PeerKey, Peer>,
     /// Sessions to plan again before anything is sent.
     dirty: BTreeSet<SessionId>,
+    /// Sessions with wants that wait for room at a peer. Room is shared, so any answer may be what they wait for.
+    hungry: BTreeSet<SessionId>,
     /// Peers that may have something new to be told.
     pub(crate) touched: Vec<PeerKey>,
     pub(crate) actions: VecDeque<ClientAction>,
@@ -99,6 +102,7 @@ impl Client {
             sessions: BTreeMap::new(),
             peers: BTreeMap::new(),
             dirty: BTreeSet::new(),
+            hungry: BTreeSet::new(),
             touched: Vec::new(),
             actions: VecDeque::new(),
             stat: ClientStat::default(),
@@ -127,6 +131,7 @@ impl Client {
         }
         self.sessions.remove(&id);
         self.dirty.remove(&id);
+        self.hungry.remove(&id);
     }
 
     pub(crate) fn want(&mut self, id: SessionId, cid: Cid) {
@@ -166,6 +171,7 @@ impl Client {
         }
         let heir = want.watchers.remove(0);
         want.owner = heir;
+        want.late = false;
         if !matches!(want.place, Place::Asked(_)) {
             want.place = Place::Queued;
         }
@@ -182,6 +188,7 @@ impl Client {
     /// Ends a want: every peer that keeps it is told to forget it, except the one that answered it.
     fn forget(&mut self, cid: &Cid, answered_by: Option<PeerKey>) -> Option<Want> {
         let want = self.wants.remove(cid)?;
+        self.room_came();
         for key in &want.asks {
             if Some(*key) != answered_by
                 && let Some(peer) = self.peers.get_mut(key)
@@ -198,6 +205,11 @@ impl Client {
         Some(want)
     }
 
+    /// Some peer may have room again: whoever waits for that is planned again.
+    fn room_came(&mut self) {
+        self.dirty.append(&mut self.hungry);
+    }
+
     pub(crate) fn connected(&mut self, key: PeerKey, id: &PeerId, protocol: Protocol, near: bool) {
         self.peers.insert(key, Peer::new(protocol, near, self.seed));
         for (session_id, session) in &mut self.sessions {
@@ -207,11 +219,11 @@ impl Client {
             if session.expected.contains(id) {
                 session.expected.retain(|other| other != id);
                 session.join(key);
-                requeue_starved(&mut self.wants, session);
+                requeue_starved(&mut self.wants, *session_id, session);
             } else if session.members.is_empty() || !session.starved.is_empty() {
                 // Somebody new to ask for what is being looked for.
                 session.audience.push(key);
-                requeue_starved(&mut self.wants, session);
+                requeue_starved(&mut self.wants, *session_id, session);
             }
             self.dirty.insert(*session_id);
         }
@@ -225,6 +237,7 @@ impl Client {
 
     pub(crate) fn disconnected(&mut self, key: PeerKey, id: &PeerId) {
         let Some(peer) = self.peers.remove(&key) else { return };
+        self.room_came();
         for cid in peer.asked() {
             let Some(want) = self.wants.get_mut(cid) else { continue };
             want.asks.retain(|other| *other != key);
@@ -269,6 +282,22 @@ impl Client {
         wants.into_iter().map(|(_, cid)| cid.clone()).collect()
     }
 
+    /// Where a want stands, for people who wait for it.
+    pub(crate) fn status(&self, cid: &Cid) -> Option<WantStatus> {
+        let want = self.wants.get(cid)?;
+        let session = self.sessions.get(&want.owner)?;
+        let waiting = |key: &&PeerKey| self.peers.get(key).is_some_and(|peer| peer.is_waiting(cid));
+        Some(WantStatus {
+            is_assigned: matches!(want.place, Place::Asked(_)),
+            is_late: want.late,
+            peers_waiting: want.asks.iter().filter(waiting).count(),
+            peers_refused: want.refused.len(),
+            peers_connected: self.peers.len(),
+            session_peers: session.members.len(),
+            is_searching: !session.search.running.is_empty(),
+        })
+    }
+
     /// How many wants all peers together keep for us.
     pub(crate) fn asked_count(&self) -> usize {
         self.peers.values().map(Peer::asked_count).sum()
@@ -285,10 +314,11 @@ fn requeue(want: &mut Want, cid: &Cid, sessions: &mut BTreeMap<SessionId, Sessio
 }
 
 /// Lets a session try its starved wants again.
-fn requeue_starved(wants: &mut Map<Cid, Want>, session: &mut Session) {
+fn requeue_starved(wants: &mut Map<Cid, Want>, id: SessionId, session: &mut Session) {
     for cid in std::mem::take(&mut session.starved).into_iter().rev() {
         if let Some(want) = wants.get_mut(&cid)
             && want.place == Place::Starved
+            && want.owner == id
         {
             want.place = Place::Queued;
             session.queue.push_front(cid);

@@ -73,6 +73,9 @@ pub(super) struct Peer {
     rtt_min: Option<f64>,
     measured_from: Duration,
     measured_bytes: u64,
+    last_block_at: Duration,
+    /// Whether it lets us wait and has answered nothing since.
+    stalled: bool,
 }
 
 impl Peer {
@@ -98,6 +101,8 @@ impl Peer {
             rtt_min: None,
             measured_from: Duration::ZERO,
             measured_bytes: 0,
+            last_block_at: Duration::ZERO,
+            stalled: false,
         }
     }
 
@@ -124,6 +129,16 @@ impl Peer {
     pub(super) fn has_room(&self) -> bool {
         let full = self.asked.len() >= WANTS_PER_PEER_MAX && self.refused.is_empty();
         !full && (self.outstanding == 0 || self.outstanding_bytes + self.block_bytes as u64 <= self.window())
+    }
+
+    /// Whether it owes us blocks and has stopped answering: nothing more is asked of it.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled && self.outstanding > 0
+    }
+
+    /// It answered. Returns whether it had stalled.
+    pub(super) fn answered(&mut self) -> bool {
+        std::mem::take(&mut self.stalled)
     }
 
     /// Bytes that may be outstanding: twice the product of bandwidth and delay, within limits.
@@ -189,6 +204,7 @@ impl Peer {
     /// The peer sent the block. Returns whether it had been asked for it.
     pub(super) fn block_came(&mut self, now: Duration, cid: &Cid, bytes: usize) -> bool {
         self.measured_bytes += bytes as u64;
+        self.last_block_at = now;
         self.block_bytes += (bytes as f64 - self.block_bytes) / 8.0;
         let Some(asked) = self.asked.get(cid) else {
             return self.recent.set.contains(cid);
@@ -256,8 +272,22 @@ impl Peer {
         self.by_age.extend(overdue.iter().map(|cid| (cid.clone(), now)));
         if !overdue.is_empty() {
             self.window_floor = (self.window_floor / 2).max(WINDOW_BYTES_MIN);
+            self.stalled = now >= self.last_block_at + timeout;
         }
         overdue
+    }
+
+    /// Tells a want once more when the peer has sent nothing for a while: a message may be lost with its stream.
+    pub(super) fn remind(&mut self, now: Duration, cid: &Cid) {
+        if now < self.last_block_at + self.timeout() {
+            return;
+        }
+        if let Some(asked) = self.asked.get_mut(cid)
+            && asked.told
+        {
+            asked.told = false;
+            self.untold.push_back(cid.clone());
+        }
     }
 
     /// Whether there is something to tell this peer.

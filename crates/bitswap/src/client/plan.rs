@@ -68,6 +68,9 @@ impl Client {
                 }
             }
         }
+        if self.sessions.get(&id).is_some_and(|session| !session.queue.is_empty()) {
+            self.hungry.insert(id);
+        }
         self.search(now, id);
     }
 
@@ -84,7 +87,7 @@ impl Client {
         let mut best: Option<(f64, PeerKey)> = None;
         let mut somebody = false;
         for key in session.members.iter().map(|member| member.key).filter(willing) {
-            let Some(peer) = self.peers.get(&key) else { continue };
+            let Some(peer) = self.peers.get(&key).filter(|peer| !peer.is_stalled()) else { continue };
             somebody = true;
             if !peer.has_room() {
                 continue;
@@ -109,7 +112,8 @@ impl Client {
         let best = self
             .peers
             .iter()
-            .filter(|(key, peer)| !want.refused.contains(key) && (only_one || peer.is_useful()))
+            .filter(|(key, peer)| !want.refused.contains(key) && !peer.is_stalled())
+            .filter(|(_, peer)| only_one || peer.is_useful())
             .max_by_key(|(key, peer)| (peer.blocks, peer.haves, std::cmp::Reverse(**key)));
         match best {
             Some((key, peer)) if peer.has_room() => Pick::Peer(*key),

@@ -39,35 +39,42 @@ pub(super) struct Session {
     pub(super) search: Search,
 }
 
-/// The search for providers of a session.
+/// The search for providers of a session. In one round every needy want is searched for once; then it rests.
 #[derive(Clone, Debug)]
 pub(super) struct Search {
     /// Since when a want has had nobody to be asked.
     pub(super) needy_since: Option<Duration>,
     /// What routing is looking for.
-    pub(super) running: Option<Cid>,
-    /// When the next round may begin.
-    pub(super) next_at: Duration,
+    pub(super) running: Vec<Cid>,
+    /// How many wants this round has searched for.
+    pub(super) searched: usize,
+    /// Until when the search rests.
+    pub(super) resting: Option<Duration>,
     pause: Duration,
 }
 
 impl Default for Search {
     fn default() -> Self {
-        Self { needy_since: None, running: None, next_at: Duration::ZERO, pause: SEARCH_PAUSE_MIN }
+        Self { needy_since: None, running: Vec::new(), searched: 0, resting: None, pause: SEARCH_PAUSE_MIN }
     }
 }
 
 impl Search {
-    /// The round is over without success: wait longer each time.
-    pub(super) fn back_off(&mut self, now: Duration) {
-        self.next_at = now + self.pause;
+    /// The round is over without success: rest, longer each time.
+    pub(super) fn rest(&mut self, now: Duration) {
+        self.resting = Some(now + self.pause);
         self.pause = (self.pause * 2).min(SEARCH_PAUSE_MAX);
     }
 
-    /// Blocks come: the next search begins without a pause.
+    /// Nothing is needy: the next search is a new one.
+    pub(super) fn calm(&mut self) {
+        (self.needy_since, self.searched) = (None, 0);
+    }
+
+    /// Blocks come: the next search rests as little as the first.
     pub(super) fn succeed(&mut self) {
         self.pause = SEARCH_PAUSE_MIN;
-        self.needy_since = None;
+        self.calm();
     }
 }
 

@@ -1,0 +1,1 @@
+//! Single stories of the engine, each a rule that once broke in somebody's Bitswap.
