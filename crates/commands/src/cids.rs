@@ -49,7 +49,7 @@ impl CidText {
     }
 }
 
-fn base_by_name(name: &str) -> Result<Base, ApiError> {
+pub(crate) fn base_by_name(name: &str) -> Result<Base, ApiError> {
     const NAMES: &[(&str, Base)] = &[
         ("base2", Base::Base2),
         ("base8", Base::Base8),

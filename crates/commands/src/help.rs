@@ -194,7 +194,11 @@ fn subcommands(program: &str, path: &[&str], node: &Node) -> String {
             let mut full: Vec<&str> = path.to_vec();
             full.push(word);
             let args: Vec<String> = child.spec.args.iter().map(arg_word).collect();
-            let call = if args.is_empty() { words(program, &full) } else { format!("{} {}", words(program, &full), args.join(" ")) };
+            let call = if args.is_empty() {
+                words(program, &full)
+            } else {
+                format!("{} {}", words(program, &full), args.join(" "))
+            };
             (call, child.spec.about.to_owned())
         })
         .collect();

@@ -24,6 +24,7 @@ pub mod parse;
 pub mod query;
 pub mod rpc;
 pub mod spec;
+pub mod stamp;
 pub mod text;
 pub mod tree;
 pub mod value;

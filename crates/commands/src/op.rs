@@ -231,9 +231,7 @@ fn to_wire<T: Serialize + Send + 'static>(reply: Reply<T>) -> Result<WireReply, 
     Ok(match reply {
         Reply::One(item) => WireReply::One(json::line(&item)?),
         Reply::Empty => WireReply::One(Bytes::new()),
-        Reply::Stream(items) => {
-            WireReply::Stream(items.map(|item| item.and_then(|item| json::line(&item))).boxed())
-        }
+        Reply::Stream(items) => WireReply::Stream(items.map(|item| item.and_then(|item| json::line(&item))).boxed()),
         Reply::Bytes(bytes) => WireReply::Bytes(bytes),
     })
 }

@@ -212,8 +212,7 @@ impl Table {
 
     /// The width of each terminated cell: the widest of the neighbours above and below that have this column.
     fn widths(&self) -> Vec<Vec<usize>> {
-        let mut widths: Vec<Vec<usize>> =
-            self.rows.iter().map(|row| vec![0; row.len().saturating_sub(1)]).collect();
+        let mut widths: Vec<Vec<usize>> = self.rows.iter().map(|row| vec![0; row.len().saturating_sub(1)]).collect();
         let columns = widths.iter().map(Vec::len).max().unwrap_or(0);
         for column in 0..columns {
             let mut start = 0;
@@ -248,18 +247,28 @@ mod tests {
 
     #[test]
     fn names_are_escaped_as_kubo_does() {
-        for (name, wanted) in
-            [("plain name", "plain name"), ("a\nb", "a\\nb"), ("q\"\u{1b}", "q\"\\x1b"), ("b\\s", "b\\\\s"), ("\u{202e}x", "\\u202ex")]
-        {
+        for (name, wanted) in [
+            ("plain name", "plain name"),
+            ("a\nb", "a\\nb"),
+            ("q\"\u{1b}", "q\"\\x1b"),
+            ("b\\s", "b\\\\s"),
+            ("\u{202e}x", "\\u202ex"),
+        ] {
             assert_eq!(escape_name(name), wanted);
         }
     }
 
     #[test]
     fn sizes_are_rounded_as_humanize_does() {
-        for (bytes, wanted) in
-            [(0, "0 B"), (9, "9 B"), (10, "10 B"), (999, "999 B"), (1000, "1.0 kB"), (1234, "1.2 kB"), (82_854_982, "83 MB")]
-        {
+        for (bytes, wanted) in [
+            (0, "0 B"),
+            (9, "9 B"),
+            (10, "10 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (1234, "1.2 kB"),
+            (82_854_982, "83 MB"),
+        ] {
             assert_eq!(human_size(bytes), wanted);
         }
     }

@@ -31,9 +31,10 @@ impl Value {
             Kind::Int64 => parse_int(text, 64).map(Self::Int),
             Kind::Uint => parse_uint(text, 32).map(Self::Uint),
             Kind::Uint64 => parse_uint(text, 64).map(Self::Uint),
-            Kind::Float => {
-                text.parse().map(Self::Float).map_err(|_| format!("strconv.ParseFloat: parsing {text:?}: invalid syntax"))
-            }
+            Kind::Float => text
+                .parse()
+                .map(Self::Float)
+                .map_err(|_| format!("strconv.ParseFloat: parsing {text:?}: invalid syntax")),
             Kind::List => Ok(Self::List(vec![text.to_owned()])),
         }
     }

@@ -1,6 +1,5 @@
 //! `cat`: the bytes of files, one after the other.
 
-use bytes::Bytes;
 use futures::{StreamExt, stream};
 use merkury_api::{ApiError, ByteStream, ReadRange};
 
@@ -69,10 +68,4 @@ impl Op for Cat {
 
 fn add(total: u64, more: u64) -> Result<u64, ApiError> {
     total.checked_add(more).ok_or_else(|| ApiError::invalid("the files are larger than any file can be"))
-}
-
-/// An answer of bytes that are all here.
-pub fn whole(content_type: &'static str, bytes: Bytes) -> BytesReply {
-    let length = Some(bytes.len() as u64);
-    BytesReply { content_type, length, stream: stream::iter([Ok(bytes)]).boxed() }
 }

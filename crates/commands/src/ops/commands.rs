@@ -10,16 +10,16 @@ use crate::tree::{self, Node};
 /// `commands`.
 pub struct Commands;
 
-/// A command with what hangs below it. `Showing` is Kubo's own flag of its text form.
+/// A command with what hangs below it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CommandOut {
     /// Its word.
     pub name: String,
     /// What hangs below.
-    pub subcommands: Option<Vec<CommandOut>>,
+    pub subcommands: Vec<CommandOut>,
     /// Its options.
-    pub options: Option<Vec<OptionOut>>,
+    pub options: Vec<OptionOut>,
 }
 
 /// An option by its names.
@@ -58,18 +58,14 @@ fn describe(name: &str, node: &Node) -> CommandOut {
         .iter()
         .map(|option| OptionOut { names: option.names.iter().map(|name| (*name).to_owned()).collect() })
         .collect();
-    CommandOut {
-        name: name.to_owned(),
-        subcommands: (!below.is_empty()).then_some(below),
-        options: (!options.is_empty()).then_some(options),
-    }
+    CommandOut { name: name.to_owned(), subcommands: below, options }
 }
 
 fn show(item: &CommandOut, before: &str, flags: bool, out: &mut Out<'_>) -> TextResult {
     let path = if before.is_empty() { item.name.clone() } else { format!("{before} {}", item.name) };
     out.line(&path)?;
     if flags {
-        for option in item.options.iter().flatten() {
+        for option in &item.options {
             let names: Vec<String> = option
                 .names
                 .iter()
@@ -78,5 +74,5 @@ fn show(item: &CommandOut, before: &str, flags: bool, out: &mut Out<'_>) -> Text
             out.line(format_args!("{path} {}", names.join(" / ")))?;
         }
     }
-    item.subcommands.iter().flatten().try_for_each(|child| show(child, &path, flags, out))
+    item.subcommands.iter().try_for_each(|child| show(child, &path, flags, out))
 }

@@ -48,7 +48,8 @@ impl Target {
     /// Reads the multiaddr of an `api` file or of `--api`: `/ip4/…/tcp/…`, `/dns/…/tcp/…`, `/unix/…`, and `http://…`.
     pub fn parse(text: &str) -> Result<Self, ApiError> {
         let text = text.trim();
-        let wrong = || ApiError::invalid(format!("{text:?} is not the address of a daemon; use /ip4/127.0.0.1/tcp/5001"));
+        let wrong =
+            || ApiError::invalid(format!("{text:?} is not the address of a daemon; use /ip4/127.0.0.1/tcp/5001"));
         if let Some(path) = text.strip_prefix("/unix/") {
             return Ok(Self::Unix(PathBuf::from("/").join(path)));
         }
@@ -67,7 +68,9 @@ impl Target {
         let port = parts.next().and_then(|port| port.parse().ok()).ok_or_else(wrong)?;
         match parts.next() {
             None | Some("http") => Ok(Self::Tcp { host, port }),
-            Some("https" | "tls") => Err(ApiError::invalid("daemons behind TLS are not supported by this version of merkury")),
+            Some("https" | "tls") => {
+                Err(ApiError::invalid("daemons behind TLS are not supported by this version of merkury"))
+            }
             Some(_) => Err(wrong()),
         }
     }
@@ -152,7 +155,8 @@ impl Client {
     }
 
     async fn call_on(&self, socket: Box<dyn Socket>, spec: &Spec, request: Request) -> Result<Answer, ApiError> {
-        let broken = |error: hyper::Error| ApiError::new(ErrorKind::Unavailable, format!("the daemon hung up: {error}"));
+        let broken =
+            |error: hyper::Error| ApiError::new(ErrorKind::Unavailable, format!("the daemon hung up: {error}"));
         // A failure while reading what is sent (a file that is gone) is the error to show, not the broken connection.
         let failure: Arc<Mutex<Option<ApiError>>> = Arc::default();
         let http = self.request(spec, request, failure.clone())?;
@@ -328,7 +332,8 @@ fn error_object(line: &[u8]) -> Option<ApiError> {
 }
 
 fn from_wire(error: ErrorOut) -> ApiError {
-    let kind = if error.message.contains("context deadline exceeded") { ErrorKind::Timeout } else { ErrorKind::Internal };
+    let kind =
+        if error.message.contains("context deadline exceeded") { ErrorKind::Timeout } else { ErrorKind::Internal };
     error.hints.into_iter().fold(ApiError::new(kind, error.message), ApiError::hint)
 }
 
@@ -349,5 +354,9 @@ async fn failure(status: StatusCode, mime: &str, body: Incoming) -> ApiError {
         StatusCode::TOO_MANY_REQUESTS => ErrorKind::Busy,
         _ => ErrorKind::Internal,
     };
-    if message.is_empty() { ApiError::new(kind, format!("the daemon answered {status}")) } else { ApiError::new(kind, message) }
+    if message.is_empty() {
+        ApiError::new(kind, format!("the daemon answered {status}"))
+    } else {
+        ApiError::new(kind, message)
+    }
 }

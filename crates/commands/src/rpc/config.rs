@@ -95,7 +95,8 @@ impl Authorization {
     fn from_config(user: &Value) -> Self {
         let secret = user.get("AuthSecret").and_then(Value::as_str).unwrap_or_default();
         let paths = user.get("AllowedPaths").map(texts).unwrap_or_default();
-        let paths = paths.iter().map(|path| path.trim_matches('/').to_owned()).filter(|path| !path.is_empty()).collect();
+        let paths =
+            paths.iter().map(|path| path.trim_matches('/').to_owned()).filter(|path| !path.is_empty()).collect();
         Self { header: auth_header(secret), paths }
     }
 
@@ -110,7 +111,9 @@ impl Authorization {
 
     /// Whether it opens this path (without the leading slash).
     pub(super) fn opens(&self, path: &str) -> bool {
-        self.paths.iter().any(|open| path.strip_prefix(open.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        self.paths
+            .iter()
+            .any(|open| path.strip_prefix(open.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
     }
 }
 

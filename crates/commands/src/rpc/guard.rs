@@ -8,10 +8,8 @@ use http::{HeaderMap, Method, Uri};
 use super::config::RpcConfig;
 
 /// Origins of the browser extension that drives a node; always allowed.
-const COMPANION: [&str; 2] = [
-    "chrome-extension://nibjojkomfdiaoajekhjakgkdhaomnch",
-    "chrome-extension://hjoieblefckbooibpepigmacodalfndh",
-];
+const COMPANION: [&str; 2] =
+    ["chrome-extension://nibjojkomfdiaoajekhjakgkdhaomnch", "chrome-extension://hjoieblefckbooibpepigmacodalfndh"];
 
 /// Whether the `Host` is one an attacker's page cannot have: an IP address, `localhost`, or a name that is listed. A
 /// page of a foreign name that was pointed at this machine (DNS rebinding) is refused by it.

@@ -21,3 +21,4 @@ mod server;
 
 pub use config::{RpcConfig, auth_header};
 pub use server::Rpc;
+pub(crate) use server::collect;

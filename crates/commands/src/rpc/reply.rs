@@ -142,7 +142,8 @@ pub(super) async fn success(
             if wants_trailers { chunked(items) } else { Body::stream(items) }
         }
         WireReply::One(line) if line.is_empty() => {
-            common(&mut headers, HeaderValue::from_static("text/plain"));
+            headers.insert(CHUNKED_OUTPUT, ONE);
+            common(&mut headers, form.mime());
             chunked(stream::empty())
         }
         WireReply::One(line) => {

@@ -97,7 +97,10 @@ impl Rpc {
             return Ok(self.options(request.headers()));
         }
         if !guard::credential_opens(path, request.headers(), config) {
-            return Err(Refused::new(StatusCode::FORBIDDEN, "Kubo RPC Access Denied: Please provide a valid authorization token as defined in the API.Authorizations configuration."));
+            return Err(Refused::new(
+                StatusCode::FORBIDDEN,
+                "Kubo RPC Access Denied: Please provide a valid authorization token as defined in the API.Authorizations configuration.",
+            ));
         }
         let Some(name) = path.strip_prefix(PREFIX) else { return Err(Refused::unknown()) };
         if request.method() != Method::POST {
@@ -145,7 +148,8 @@ impl Rpc {
     fn cors(&self, method: &Method, headers: &HeaderMap) -> HeaderMap {
         let mut cors = HeaderMap::new();
         let preflight = method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-        let vary = if preflight { "Origin, Access-Control-Request-Method, Access-Control-Request-Headers" } else { "Origin" };
+        let vary =
+            if preflight { "Origin, Access-Control-Request-Method, Access-Control-Request-Headers" } else { "Origin" };
         cors.insert(VARY, HeaderValue::from_static(vary));
         let Some(origin) = headers.get(ORIGIN) else { return cors };
         let config = &self.0.config;

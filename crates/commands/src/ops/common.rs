@@ -1,0 +1,183 @@
+//! Shapes and pieces that several operations share.
+
+use bytes::Bytes;
+use merkury_api::{ByteStream, EntryBody, InputEntry, ItemStream, Metadata};
+
+use super::prelude::*;
+
+/// Lines of text.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Strings {
+    /// The lines; `null` from Kubo when there are none.
+    pub strings: Option<Vec<String>>,
+}
+
+impl Strings {
+    /// Shows each on a line, made harmless.
+    pub fn show(&self, out: &mut Out<'_>) -> TextResult {
+        Ok(self.strings.iter().flatten().try_for_each(|line| out.line(escape_name(line)))?)
+    }
+}
+
+/// The entries of a body; an error when it has none.
+pub(crate) fn entries(body: Body) -> Result<ItemStream<InputEntry>, ApiError> {
+    match body {
+        Body::Entries(entries) => Ok(entries),
+        Body::None => Err(ApiError::invalid("file argument is required")),
+        Body::Local { .. } => Err(ApiError::internal("paths of this machine are for add alone")),
+    }
+}
+
+/// The next file of a body.
+pub(crate) async fn next_file(entries: &mut ItemStream<InputEntry>) -> Result<Option<ByteStream>, ApiError> {
+    match entries.next().await.transpose()? {
+        None => Ok(None),
+        Some(InputEntry { body: EntryBody::File(bytes), .. }) => Ok(Some(bytes)),
+        Some(_) => Err(ApiError::invalid("expected a file")),
+    }
+}
+
+/// The only file of a body, read whole.
+pub(crate) async fn whole_file(body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
+    let mut entries = entries(body)?;
+    let file = next_file(&mut entries).await?.ok_or_else(|| ApiError::invalid("expected a file"))?;
+    Ok(crate::rpc::collect(file, bytes_max).await?.into())
+}
+
+/// An answer of bytes that are all here.
+pub(crate) fn whole(content_type: &'static str, bytes: Bytes) -> BytesReply {
+    let length = Some(bytes.len() as u64);
+    BytesReply { content_type, length, stream: stream::iter([Ok(bytes)]).boxed() }
+}
+
+/// A path of the mutable file system, cleaned: absolute, without `.`, `..` and empty names. A `/` at the end stays.
+pub(crate) fn mfs_path(text: &str) -> Result<String, ApiError> {
+    if text.is_empty() {
+        return Err(ApiError::invalid("paths must not be empty"));
+    }
+    if !text.starts_with('/') {
+        return Err(ApiError::invalid("paths must start with a leading slash"));
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for name in text.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => {
+                names.pop();
+            }
+            other => names.push(other),
+        }
+    }
+    let end = if text.ends_with('/') && !names.is_empty() { "/" } else { "" };
+    Ok(format!("/{}{end}", names.join("/")))
+}
+
+/// A path into content, or one of the mutable file system.
+pub(crate) fn content_or_mfs_path(text: &str) -> Result<String, ApiError> {
+    let is_content = ["/ipfs/", "/ipns/", "ipfs://", "ipns://"].iter().any(|start| text.starts_with(start));
+    if is_content {
+        return Ok(crate::cids::parse_path(text)?.to_string());
+    }
+    mfs_path(text)
+}
+
+/// `--cid-version` and `--hash` of the mutable file system.
+pub(crate) fn mfs_node_options(call: &Call) -> Result<merkury_api::MfsNodeOptions, ApiError> {
+    let hash_name = call.options.text("hash");
+    let hash = match &hash_name {
+        None => None,
+        Some(name) => Some(
+            crate::cids::hash_code(&name.to_ascii_lowercase())
+                .ok_or_else(|| ApiError::invalid(format!("unrecognized hash function: {name:?}")))?,
+        ),
+    };
+    let version = match call.options.int("cid-version") {
+        None => hash.map(|_| 1),
+        Some(0) if hash.is_some() => Some(1),
+        Some(0) => Some(0),
+        Some(1) => Some(1),
+        Some(other) => return Err(ApiError::invalid(format!("unknown CID version: {other}"))),
+    };
+    Ok(merkury_api::MfsNodeOptions { cid_version: version, hash })
+}
+
+/// The flush option, which every operation on the mutable file system takes.
+pub(crate) const FLUSH: Opt = Opt::flag(&["flush", "f"], "Make the change durable before answering.").or("true");
+/// `--cid-version` of the mutable file system.
+pub(crate) const CID_VERSION: Opt = Opt::int(&["cid-version", "cid-ver"], "CID version of new nodes.");
+/// `--hash` of the mutable file system.
+pub(crate) const HASH: Opt = Opt::text(&["hash"], "Hash function of new nodes; implies CID version 1.");
+/// `--allow-big-block`.
+pub(crate) const ALLOW_BIG_BLOCK: Opt =
+    Opt::flag(&["allow-big-block"], "Allow blocks over 2 MiB, which peers refuse.").or("false");
+/// `--progress` of transfers.
+pub(crate) const PROGRESS: Opt =
+    Opt::flag(&["progress", "p"], "Show progress; by default when standard error is a terminal.");
+/// `--fast-provide-root`.
+pub(crate) const FAST_PROVIDE_ROOT: Opt = Opt::flag(&["fast-provide-root"], "Announce the root at once.");
+/// `--fast-provide-dag`.
+pub(crate) const FAST_PROVIDE_DAG: Opt = Opt::flag(&["fast-provide-dag"], "Announce every block at once.");
+/// `--fast-provide-wait`.
+pub(crate) const FAST_PROVIDE_WAIT: Opt = Opt::flag(&["fast-provide-wait"], "Wait until that is done.");
+
+/// Announces roots as the fast-provide options ask. Roots go into the node's queue by themselves, at its head.
+pub(crate) async fn fast_provide(
+    api: &merkury_api::Api,
+    call: &Call,
+    roots: &[merkury_core::Cid],
+) -> Result<(), ApiError> {
+    let flag = |name: &str| call.options.flag(name);
+    if roots.is_empty() || !(flag("fast-provide-wait") || flag("fast-provide-dag")) {
+        return Ok(());
+    }
+    if flag("fast-provide-wait") {
+        let mut events = api.routing.provide(roots.to_vec(), flag("fast-provide-dag"));
+        while events.next().await.transpose()?.is_some() {}
+        return Ok(());
+    }
+    api.routing.provide_later(roots.to_vec()).await
+}
+
+/// Mode and time as the wire carries them beside names.
+pub(crate) fn mode_text(metadata: &Metadata) -> String {
+    metadata.mode.map(|mode| format!("{mode:04o}")).unwrap_or_default()
+}
+
+/// A Unix mode as `ls -l` shows it, `kind` first.
+pub(crate) fn mode_letters(kind: char, mode: u32) -> String {
+    let mut text = String::from(kind);
+    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
+        let bits = mode >> shift;
+        text.push(if bits & 4 != 0 { 'r' } else { '-' });
+        text.push(if bits & 2 != 0 { 'w' } else { '-' });
+        text.push(match (bits & 1 != 0, mode & special != 0) {
+            (true, true) => letter,
+            (false, true) => letter.to_ascii_uppercase(),
+            (true, false) => 'x',
+            (false, false) => '-',
+        });
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mfs_paths_are_cleaned() {
+        for (text, wanted) in [("/", "/"), ("/a//b/./c", "/a/b/c"), ("/a/../b/", "/b/"), ("/..", "/"), ("//", "/")] {
+            assert_eq!(mfs_path(text).expect(text), wanted);
+        }
+        assert_eq!(mfs_path("a").expect_err("relative").message, "paths must start with a leading slash");
+        assert_eq!(mfs_path("").expect_err("empty").message, "paths must not be empty");
+    }
+
+    #[test]
+    fn modes_read_as_in_listings() {
+        assert_eq!(mode_letters('d', 0o755), "drwxr-xr-x");
+        assert_eq!(mode_letters('-', 0o4711), "-rws--x--x");
+        assert_eq!(mode_letters('-', 0o1644), "-rw-r--r-T");
+    }
+}

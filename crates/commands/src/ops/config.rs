@@ -1,0 +1,104 @@
+//! `config`: reads and sets values of the configuration.
+
+use serde_json::Value as Json;
+
+use super::prelude::*;
+use crate::json;
+
+/// `config`.
+pub struct Config;
+
+/// A key and its value.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ConfigOut {
+    /// The dotted key.
+    pub key: String,
+    /// Its value.
+    pub value: Json,
+}
+
+impl Op for Config {
+    const SPEC: &'static Spec = &Spec {
+        path: "config",
+        about: "Read and set values of the configuration.",
+        help: "Keys are dotted (Addresses.API). A value is text unless --bool or --json says otherwise. A running daemon\n\
+               takes most changes at its next start.",
+        examples: &[
+            "ipfs config Addresses.Gateway",
+            "ipfs config Datastore.StorageMax 50GB",
+            "ipfs config --json Bootstrap '[]'",
+        ],
+        args: &[Arg::text("key", "The dotted key."), Arg::text("value", "Its new value.").optional()],
+        options: &[
+            Opt::flag(&["bool"], "The value is true or false."),
+            Opt::flag(&["json"], "The value is JSON."),
+            Opt::flag(&["expand-auto"], "Replace \"auto\" by what it stands for."),
+        ],
+        ..Spec::ADMIN
+    };
+    type Item = ConfigOut;
+    type Text = ();
+
+    fn run(cx: Cx, request: Request) -> Running<ConfigOut> {
+        Box::pin(async move {
+            let call = request.call;
+            let key = call.arg(0)?.to_owned();
+            check_key(&key)?;
+            call.options.refuse(&["expand-auto"])?;
+            let api = cx.api(&call)?;
+            let Some(text) = call.args.get(1) else {
+                let value = api.config.get(&key).await.map_err(|error| wrapped("failed to get config value", error))?;
+                return Ok(Reply::One(ConfigOut { key, value }));
+            };
+            let value = if call.options.flag("json") {
+                serde_json::from_str(text)
+                    .map_err(|error| ApiError::invalid(format!("failed to unmarshal json. {error}")))?
+            } else if call.options.flag("bool") {
+                Json::Bool(text == "true")
+            } else {
+                Json::String(text.clone())
+            };
+            let value = api.config.set(&key, value).await.map_err(|mut error| {
+                error.message = format!("failed to set config value: {} (maybe use --json?)", error.message);
+                error
+            })?;
+            Ok(Reply::One(ConfigOut { key, value }))
+        })
+    }
+
+    fn text(item: ConfigOut, call: &Call, (): &mut (), out: &mut Out<'_>) -> TextResult {
+        if call.args.len() == 2 {
+            return Ok(());
+        }
+        show(&item.value, out)
+    }
+}
+
+/// A value for people: text without quotes, everything else as indented JSON.
+pub(crate) fn show(value: &Json, out: &mut Out<'_>) -> TextResult {
+    if let Json::String(text) = value {
+        return Ok(out.line(text)?);
+    }
+    let text = String::from_utf8_lossy(&json::pretty(value, "  ")?).into_owned();
+    Ok(out.line(text)?)
+}
+
+fn wrapped(what: &str, mut error: ApiError) -> ApiError {
+    error.message = format!("{what}: {:?}", error.message);
+    error
+}
+
+/// Secrets are neither shown nor set.
+fn check_key(key: &str) -> Result<(), ApiError> {
+    let lower = key.to_ascii_lowercase();
+    if lower == "identity" || lower == "identity.privkey" {
+        return Err(ApiError::invalid("cannot show or change private key through API"));
+    }
+    let words: Vec<&str> = lower.split('.').collect();
+    let hides = |pattern: &[&str]| words.iter().zip(pattern).all(|(word, wanted)| *wanted == "*" || word == wanted);
+    if hides(&["pinning", "remoteservices", "*", "api", "key"]) {
+        return Err(ApiError::invalid("cannot show or change pinning services credentials"));
+    }
+    Ok(())
+}

@@ -1,0 +1,260 @@
+//! The terminal: takes a command line apart, sends it to a daemon or to a node in process, shows the answer.
+//!
+//! It has no logic of its own: what a command does stands in `merkury-commands`, and both ways answer in the same
+//! wire form. Parts: [`run`], `execute` (where a call runs), `inputs` (files and standard input), `show` (answers),
+//! `unpack` (`get`), `failure` (errors and exit codes), `progress` (the line at the bottom of a terminal).
+//!
+//! Start-up counts: no runtime, no repository and no socket before something needs one.
+
+mod execute;
+mod failure;
+mod inputs;
+mod progress;
+mod show;
+mod unpack;
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use merkury_api::{ApiError, BoxFuture, Node};
+use merkury_commands::options::Options;
+use merkury_commands::parse::{self, ParseError};
+use merkury_commands::spec::Place;
+use merkury_commands::value::Value;
+use merkury_commands::{help, tree};
+
+pub(crate) use failure::Failure;
+
+/// Whose command line this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Personality {
+    /// Kubo's, to the letter.
+    Ipfs,
+    /// Our own.
+    Merkury,
+}
+
+/// What the program itself does for the command line.
+pub(crate) trait Host: Sync {
+    /// Whether there is a repository.
+    fn is_initialized(&self, repo: &Path) -> bool;
+    /// Makes a repository; `out` takes the lines of `ipfs init`.
+    fn init(&self, repo: &Path, options: &InitOptions, out: &mut dyn Write) -> Result<(), ApiError>;
+    /// Runs the daemon until it stops. Called without a runtime.
+    fn daemon(&self, repo: &Path, options: &DaemonOptions) -> Result<(), ApiError>;
+    /// Opens the repository in process, without a network.
+    fn open<'a>(&'a self, repo: &'a Path) -> BoxFuture<'a, Result<Arc<dyn Node>, ApiError>>;
+    /// Closes what [`Host::open`] opened: everything acknowledged is durable anyway.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// How to make a repository.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InitOptions {
+    /// `ed25519` (default), `rsa` or `secp256k1`.
+    pub(crate) algorithm: Option<String>,
+    /// Bits of an RSA key.
+    pub(crate) bits: Option<u32>,
+    /// Add nothing.
+    pub(crate) empty_repo: bool,
+    /// Profiles to apply.
+    pub(crate) profiles: Vec<String>,
+    /// The configuration to start from, as JSON.
+    pub(crate) config: Option<Vec<u8>>,
+}
+
+/// How to run the daemon.
+#[derive(Clone, Debug)]
+pub(crate) struct DaemonOptions {
+    /// No network.
+    pub(crate) offline: bool,
+    /// Make the repository when it is missing.
+    pub(crate) init: bool,
+    /// How.
+    pub(crate) init_options: InitOptions,
+    /// Text for people instead of Kubo's lines.
+    pub(crate) friendly: bool,
+    /// `--routing`, when given.
+    pub(crate) routing: Option<String>,
+    /// Collect garbage by itself.
+    pub(crate) enable_gc: bool,
+    /// Bring an older repository up to date.
+    pub(crate) migrate: bool,
+    /// `--agent-version-suffix`, when given.
+    pub(crate) agent_suffix: Option<String>,
+}
+
+/// What the rest of the command line needs to know.
+struct Session<'a> {
+    personality: Personality,
+    program: String,
+    host: &'a dyn Host,
+    /// Items as JSON (`merkury … --json`).
+    json: bool,
+    /// Standard error is a terminal.
+    live: bool,
+}
+
+/// Runs a command line; `args` starts with the program's name. Returns the exit code.
+pub(crate) fn run(args: Vec<OsString>, personality: Personality, host: &dyn Host) -> i32 {
+    let mut words: Vec<String> = args.into_iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let program = if words.is_empty() { String::new() } else { words.remove(0) };
+    let mut personality = personality;
+    if personality == Personality::Merkury && words.first().is_some_and(|word| word == "ipfs") {
+        words.remove(0);
+        personality = Personality::Ipfs;
+    }
+    let program = match personality {
+        // Kubo prints the name it was called by.
+        Personality::Ipfs if is_ipfs(&program) => program,
+        Personality::Ipfs => "ipfs".into(),
+        Personality::Merkury => "merkury".into(),
+    };
+    let json = personality == Personality::Merkury && take_json(&mut words);
+    let session = Session { personality, program, host, json, live: std::io::stderr().is_terminal() };
+    session.run(&words)
+}
+
+fn is_ipfs(program: &str) -> bool {
+    Path::new(program).file_name().is_some_and(|name| name == "ipfs")
+}
+
+/// Takes `--json` out of the words, unless the command has an option of that name: then it means both.
+fn take_json(words: &mut Vec<String>) -> bool {
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let Some(at) = words[..end].iter().position(|word| word == "--json") else { return false };
+    if !words.iter().any(|word| word == "config") {
+        words.remove(at);
+    }
+    true
+}
+
+impl Session<'_> {
+    fn run(&self, words: &[String]) -> i32 {
+        let parsed = match parse::parse(words) {
+            Ok(parsed) => parsed,
+            Err(error) => return self.not_understood(error),
+        };
+        let options = &parsed.options;
+        if options.flag("help") || options.flag("h") {
+            return self.print(&self.help(&parsed.path, parsed.node, options.flag("help")));
+        }
+        let Some(op) = parsed.node.op else {
+            return self.print(&self.help(&parsed.path, parsed.node, false));
+        };
+        let sorted = match inputs::sort(op.spec(), parsed.inputs, &parsed.options) {
+            Ok(sorted) => sorted,
+            Err(message) => {
+                return self.usage_error(&message, &parsed.path, parsed.node);
+            }
+        };
+        let outcome = self.repo(&parsed.options).and_then(|repo| match op.spec().place {
+            Place::Terminal => self.terminal(op.spec().path, &repo, &parsed.options, sorted),
+            _ => execute::execute(self, op, &repo, parsed.options, sorted),
+        });
+        match outcome {
+            Ok(()) => 0,
+            Err(failure) => failure.report(self.personality),
+        }
+    }
+
+    fn help(&self, path: &[&str], node: &tree::Node, long: bool) -> String {
+        if long { help::long(&self.program, path, node) } else { help::short(&self.program, path, node) }
+    }
+
+    fn print(&self, text: &str) -> i32 {
+        match std::io::stdout().write_all(text.as_bytes()) {
+            Ok(()) => 0,
+            Err(_) => 1,
+        }
+    }
+
+    fn not_understood(&self, error: ParseError) -> i32 {
+        let asks_help = error.options.given().get("help") == Some(&Value::Bool(true));
+        match error.node {
+            Some(node) if asks_help => self.print(&self.help(&error.path, node, true)),
+            Some(node) => self.usage_error(&error.message, &error.path, node),
+            None => Failure::usage(error.message, "merkury --help lists all commands").report(self.personality),
+        }
+    }
+
+    fn usage_error(&self, message: &str, path: &[&str], node: &tree::Node) -> i32 {
+        let hint = format!("{} {} --help", self.program, path.join(" "));
+        let code = Failure::usage(message.to_owned(), &hint).report(self.personality);
+        if self.personality == Personality::Ipfs {
+            let text = format!("\n{}", self.help(path, node, false));
+            // The message is out; a closed standard error changes nothing.
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+        code
+    }
+
+    /// The repository of this call: `--repo-dir`, `--config`, `IPFS_PATH`, or the usual place.
+    fn repo(&self, options: &Options) -> Result<PathBuf, Failure> {
+        let given = options.text("repo-dir").or_else(|| options.text("config")).map(PathBuf::from);
+        match given.or_else(|| default_repo(self.personality)) {
+            Some(path) => Ok(path),
+            None => Err(ApiError::invalid("cannot find the home directory; set IPFS_PATH").into()),
+        }
+    }
+
+    /// Commands that the program itself carries out.
+    fn terminal(&self, path: &str, repo: &Path, options: &Options, inputs: inputs::Inputs) -> Result<(), Failure> {
+        match path {
+            "init" => {
+                let init = init_options(options, inputs.config()?);
+                Ok(self.host.init(repo, &init, &mut std::io::stdout())?)
+            }
+            "daemon" => Ok(self.host.daemon(repo, &self.daemon_options(options)?)?),
+            other => Err(ApiError::internal(format!("{other} has no implementation in the terminal")).into()),
+        }
+    }
+
+    fn daemon_options(&self, options: &Options) -> Result<DaemonOptions, Failure> {
+        options.refuse(&["mount", "disable-transport-encryption", "unrestricted-api"])?;
+        let mut init_options = InitOptions { profiles: profiles(options, "init-profile"), ..InitOptions::default() };
+        if let Some(path) = options.text("init-config") {
+            let read = std::fs::read(&path)
+                .map_err(|error| merkury_commands::input::io_error("open", Path::new(&path), &error))?;
+            init_options.config = Some(read);
+        }
+        let friendly = self.personality == Personality::Merkury;
+        Ok(DaemonOptions {
+            offline: options.is_offline(),
+            init: options.flag("init") || friendly,
+            init_options,
+            friendly,
+            routing: options.text("routing").filter(|_| options.is_given("routing")),
+            enable_gc: options.flag("enable-gc"),
+            migrate: options.flag("migrate"),
+            agent_suffix: options.text("agent-version-suffix"),
+        })
+    }
+}
+
+/// Where the repository is when nothing says otherwise.
+pub(crate) fn default_repo(personality: Personality) -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let (own, folder) = match personality {
+        Personality::Ipfs => (None, ".ipfs"),
+        Personality::Merkury => (set("MERKURY_PATH"), ".merkury"),
+    };
+    own.or_else(|| set("IPFS_PATH")).or_else(|| set("HOME").map(|home| home.join(folder)))
+}
+
+fn init_options(options: &Options, config: Option<Vec<u8>>) -> InitOptions {
+    InitOptions {
+        algorithm: options.text("algorithm"),
+        bits: options.int("bits").and_then(|bits| u32::try_from(bits).ok()),
+        empty_repo: options.flag("empty-repo"),
+        profiles: profiles(options, "profile"),
+        config,
+    }
+}
+
+fn profiles(options: &Options, name: &str) -> Vec<String> {
+    let list = options.text(name).unwrap_or_default();
+    list.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}

@@ -1,0 +1,142 @@
+//! Answers on the terminal: items as text or JSON, bytes as they are.
+
+use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
+
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt};
+use merkury_api::{ApiError, ByteStream, ItemStream};
+use merkury_commands::op::{Call, Render};
+use merkury_commands::text::{Out, Style};
+use merkury_commands::{AnyOp, json};
+
+use super::execute::is_on;
+use super::progress::Progress;
+use super::{Failure, Personality, Session, unpack};
+
+/// Bytes collected before they are written.
+const BUFFER_BYTES: usize = 64 * 1024;
+/// Transfers below this show no progress, as in Kubo.
+const PROGRESS_BYTES_MIN: u64 = 8 * 1024 * 1024;
+
+/// The form of items.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+}
+
+/// One answer on its way to the terminal.
+pub(super) struct Shown {
+    renderer: Box<dyn Render>,
+    stdout: BufWriter<Stdout>,
+    stderr: Stderr,
+    style: Style,
+    form: Result<Form, String>,
+    path: &'static str,
+    call: Call,
+    /// Whether a transfer may show how far it is.
+    progress: bool,
+}
+
+impl Shown {
+    /// For one call.
+    pub(super) fn new(session: &Session<'_>, op: &'static dyn AnyOp, call: &Call) -> Self {
+        let to_terminal = io::stdout().is_terminal();
+        let form = match call.options.text("encoding").as_deref() {
+            _ if session.json => Ok(Form::Json),
+            None | Some("" | "text") => Ok(Form::Text),
+            Some("json") => Ok(Form::Json),
+            Some(other) => Err(format!("invalid encoding: {other}")),
+        };
+        let asked = if op.spec().option("progress").is_some() { is_on(call, "progress") } else { None };
+        Self {
+            renderer: op.renderer(call),
+            stdout: BufWriter::with_capacity(BUFFER_BYTES, io::stdout()),
+            stderr: io::stderr(),
+            // Kubo writes control characters as they are in some places; a terminal never gets them from us.
+            style: Style { live: session.live, escape: to_terminal },
+            form,
+            path: op.spec().path,
+            call: call.clone(),
+            progress: asked.unwrap_or(session.live || session.personality == Personality::Ipfs && asked == Some(true)),
+        }
+    }
+
+    /// Shows one item.
+    pub(super) fn item(&mut self, line: &[u8]) -> Result<(), Failure> {
+        match &self.form {
+            Ok(Form::Json) => self.stdout.write_all(line)?,
+            Ok(Form::Text) => {
+                let mut out = Out::new(&mut self.stdout, &mut self.stderr, self.style);
+                self.renderer.item(line, &mut out)?;
+            }
+            Err(why) => return Err(ApiError::invalid(why.clone()).into()),
+        }
+        Ok(())
+    }
+
+    /// Shows what comes after the last item.
+    pub(super) fn finish(&mut self) -> Result<(), Failure> {
+        let outcome = {
+            let mut out = Out::new(&mut self.stdout, &mut self.stderr, self.style);
+            self.renderer.finish(&mut out)
+        };
+        self.stdout.flush()?;
+        Ok(outcome?)
+    }
+
+    /// Shows items as they come; what is buffered goes out whenever the next one makes us wait.
+    pub(super) async fn items(mut self, mut items: ItemStream<Bytes>) -> Result<(), Failure> {
+        loop {
+            let next = match items.next().now_or_never() {
+                Some(next) => next,
+                None => {
+                    self.stdout.flush()?;
+                    items.next().await
+                }
+            };
+            match next {
+                Some(Ok(line)) => {
+                    if let Err(failure) = self.item(&line) {
+                        self.stdout.flush()?;
+                        return Err(failure);
+                    }
+                }
+                Some(Err(error)) => {
+                    self.stdout.flush()?;
+                    return Err(error.into());
+                }
+                None => return self.finish(),
+            }
+        }
+    }
+
+    /// Copies bytes to standard output, or unpacks them when this is `get`.
+    pub(super) async fn bytes(self, length: Option<u64>, bytes: ByteStream) -> Result<(), Failure> {
+        let shows = self.progress && self.style.live && length.is_none_or(|length| length >= PROGRESS_BYTES_MIN);
+        let progress = shows.then(|| Progress::new(length));
+        if self.path == "get" {
+            let json = self.form == Ok(Form::Json);
+            return unpack::save(&self.call, bytes, progress, json).await;
+        }
+        copy(bytes, progress, io::stdout()).await
+    }
+}
+
+/// Copies bytes until they end. What came before an error is written.
+async fn copy(mut bytes: ByteStream, mut progress: Option<Progress>, mut to: impl Write) -> Result<(), Failure> {
+    while let Some(chunk) = bytes.next().await {
+        let chunk = chunk?;
+        to.write_all(&chunk)?;
+        if let Some(progress) = &mut progress {
+            progress.add(chunk.len() as u64);
+        }
+    }
+    to.flush()?;
+    Ok(())
+}
+
+/// One JSON object of our own making on standard output.
+pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    Ok(io::stdout().write_all(&json::line(value)?)?)
+}

@@ -1,0 +1,128 @@
+//! `get`: saves the archive, or what is in it, on this machine.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::{Buf, Bytes};
+use futures::StreamExt;
+use merkury_api::{ApiError, ByteStream};
+use merkury_commands::input::io_error;
+use merkury_commands::op::Call;
+use merkury_unixfs::tar::{DiskWriter, extract};
+use tokio::sync::mpsc;
+
+use super::Failure;
+use super::progress::Progress;
+use super::show::print_json;
+
+/// Chunks on their way to the disk.
+const QUEUE: usize = 16;
+
+/// Saves what `get` sends.
+pub(super) async fn save(
+    call: &Call,
+    bytes: ByteStream,
+    progress: Option<Progress>,
+    json: bool,
+) -> Result<(), Failure> {
+    let target = target(call)?;
+    let archive = call.options.flag("archive") || call.options.flag("compress");
+    let path = if archive { archive_name(call, &target) } else { target };
+    if json {
+        print_json(&serde_json::json!({ "Path": path.display().to_string() }))?;
+    } else {
+        let what = if archive { "archive" } else { "file(s)" };
+        writeln!(io::stdout(), "Saving {what} to {}", path.display())?;
+    }
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let disk = tokio::task::spawn_blocking(move || {
+        let mut reader = Chunks { receiver, chunk: Bytes::new(), failure: None };
+        let written = if archive { write_archive(&mut reader, &path) } else { unpack(&mut reader, &path) };
+        // What the sender said matters more than how its broken archive looks.
+        match reader.failure.take() {
+            Some(error) => Err(error),
+            None => written,
+        }
+    });
+    feed(bytes, sender, progress).await;
+    let outcome = disk.await.map_err(|error| ApiError::internal(format!("writing stopped: {error}")))?;
+    Ok(outcome?)
+}
+
+/// Where to save: `--output`, or the last name of the path.
+fn target(call: &Call) -> Result<PathBuf, ApiError> {
+    if let Some(output) = call.options.text("output").filter(|output| !output.is_empty()) {
+        return Ok(PathBuf::from(output));
+    }
+    let name = call.arg(0)?.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+    if matches!(name, "" | "." | "..") {
+        return Err(ApiError::invalid(format!("no file name in {:?}; say where to save with --output", call.arg(0)?)));
+    }
+    Ok(PathBuf::from(name))
+}
+
+fn archive_name(call: &Call, target: &Path) -> PathBuf {
+    let mut name = target.as_os_str().to_owned();
+    let ends = |name: &std::ffi::OsStr, suffix: &str| name.to_string_lossy().ends_with(suffix);
+    if call.options.flag("archive") && !ends(&name, ".tar") && !ends(&name, ".tar.gz") {
+        name.push(".tar");
+    }
+    if call.options.flag("compress") && !ends(&name, ".gz") {
+        name.push(".gz");
+    }
+    PathBuf::from(name)
+}
+
+async fn feed(mut bytes: ByteStream, sender: mpsc::Sender<Result<Bytes, ApiError>>, mut progress: Option<Progress>) {
+    while let Some(chunk) = bytes.next().await {
+        let ended = chunk.is_err();
+        if let (Some(progress), Ok(chunk)) = (&mut progress, &chunk) {
+            progress.add(chunk.len() as u64);
+        }
+        // The writer has failed and says why.
+        if sender.send(chunk).await.is_err() || ended {
+            return;
+        }
+    }
+}
+
+/// Chunks as a reader for the blocking side.
+struct Chunks {
+    receiver: mpsc::Receiver<Result<Bytes, ApiError>>,
+    chunk: Bytes,
+    failure: Option<ApiError>,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.chunk.is_empty() {
+            match self.receiver.blocking_recv() {
+                None => return Ok(0),
+                Some(Ok(chunk)) => self.chunk = chunk,
+                Some(Err(error)) => {
+                    let text = error.message.clone();
+                    self.failure = Some(error);
+                    return Err(io::Error::other(text));
+                }
+            }
+        }
+        let taken = buffer.len().min(self.chunk.len());
+        buffer[..taken].copy_from_slice(&self.chunk[..taken]);
+        self.chunk.advance(taken);
+        Ok(taken)
+    }
+}
+
+fn write_archive(from: &mut Chunks, path: &Path) -> Result<(), ApiError> {
+    let mut file = std::fs::File::create(path).map_err(|error| io_error("open", path, &error))?;
+    io::copy(from, &mut file).map_err(|error| io_error("write", path, &error))?;
+    Ok(())
+}
+
+fn unpack(from: &mut Chunks, path: &Path) -> Result<(), ApiError> {
+    let mut writer = DiskWriter::new(path);
+    extract(from, &mut writer).map_err(|error| ApiError::new(error.kind(), error.to_string()))?;
+    // The end of the stream carries its error, if there is one.
+    io::copy(from, &mut io::sink()).map_err(|error| io_error("read", path, &error))?;
+    Ok(())
+}
