@@ -51,7 +51,7 @@ impl Default for GatewayConfig {
             range_file_bytes_max: None,
             agent: "merkury".into(),
             commit: String::new(),
-            answer_cache_bytes: 48 * 1024 * 1024,
+            answer_cache_bytes: 24 * 1024 * 1024,
             path_cache_bytes: 8 * 1024 * 1024,
         }
     }

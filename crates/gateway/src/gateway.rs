@@ -4,11 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_LOCATION, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
     RANGE, RETRY_AFTER,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use merkury_api::{Api, Node, Reach};
 use merkury_core::PeerId;
 use merkury_core::path::Root;
@@ -29,7 +30,7 @@ pub(crate) const CACHED_BODY_BYTES_MAX: usize = 256 * 1024;
 /// What clients are told who come while too many requests are in work.
 const RETRY_SECS: &str = "60";
 /// A request with one of these is answered the long way.
-const SPECIAL_FIELDS: [http::HeaderName; 7] =
+const SPECIAL_FIELDS: [HeaderName; 7] =
     [RANGE, IF_NONE_MATCH, IF_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE, IF_RANGE, CACHE_CONTROL];
 
 /// The gateway over a node.
@@ -49,14 +50,15 @@ pub(crate) struct Inner {
 
 /// A whole answer to a plain GET of an immutable URL.
 struct Answer {
-    headers: HeaderMap,
-    body: bytes::Bytes,
+    /// Without the headers that all answers share.
+    headers: Box<[(HeaderName, HeaderValue)]>,
+    body: Bytes,
 }
 
 /// A response, and whether it is the same for every plain request of its URL, for ever.
 pub(crate) struct Reply {
     pub(crate) response: Response,
-    pub(crate) lasting: Option<bytes::Bytes>,
+    pub(crate) lasting: Option<Bytes>,
 }
 
 impl From<Response> for Reply {
@@ -117,9 +119,14 @@ impl Inner {
         if !is_plain(request) {
             return None;
         }
-        let answer = self.answers.get(request.uri().path_and_query()?.as_str())?;
+        let answer = self.answers.get(request.uri().path_and_query()?.as_str().as_bytes())?;
         let mut response = Response::new(Body::full(answer.body.clone()));
-        *response.headers_mut() = answer.headers.clone();
+        let headers = response.headers_mut();
+        *headers = self.base.clone();
+        headers.reserve(answer.headers.len());
+        for (name, value) in &answer.headers {
+            headers.insert(name.clone(), value.clone());
+        }
         Some(response)
     }
 
@@ -127,27 +134,25 @@ impl Inner {
         let is_plain = is_plain(&request);
         let (parts, _) = request.into_parts();
         let key = parts.uri.path_and_query().map(|key| key.as_str().to_owned()).filter(|_| is_plain);
-        let reply = self.dispatch(parts).await;
-        let mut response = reply.response;
-        self.complete(response.headers_mut());
-        if let (Some(key), Some(body)) = (key, reply.lasting) {
-            self.remember(&key, response.headers(), body);
+        let Reply { mut response, lasting } = self.dispatch(parts).await;
+        if let (Some(key), Some(body)) = (key, lasting) {
+            self.remember(&key, response.headers(), &body);
         }
+        // What the answer says itself replaces what all answers say.
+        let own = std::mem::replace(response.headers_mut(), self.base.clone());
+        response.headers_mut().extend(own);
         response
     }
 
-    /// Adds the headers that every answer has; what the answer says itself stays.
-    fn complete(&self, headers: &mut HeaderMap) {
-        let own = std::mem::replace(headers, self.base.clone());
-        headers.extend(own);
-    }
-
-    fn remember(&self, key: &str, headers: &HeaderMap, body: bytes::Bytes) {
-        if body.len() <= CACHED_BODY_BYTES_MAX {
-            let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
-            let bytes = body.len() + fields;
-            self.answers.insert(key, Arc::new(Answer { headers: headers.clone(), body }), bytes);
+    fn remember(&self, key: &str, headers: &HeaderMap, body: &Bytes) {
+        if body.len() > CACHED_BODY_BYTES_MAX {
+            return;
         }
+        let headers: Box<[_]> = headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let fields: usize = headers.iter().map(|field| size_of_val(field) + field.1.len()).sum();
+        // A copy, because the bytes may be a part of something much larger.
+        let answer = Answer { headers, body: Bytes::copy_from_slice(body) };
+        self.answers.insert(key.as_bytes(), Arc::new(answer), body.len() + fields);
     }
 
     async fn dispatch(&self, parts: http::request::Parts) -> Reply {

@@ -1,7 +1,8 @@
 //! From a content path to a node.
 //!
-//! Paths below a CID are walked one name at a time, and every prefix is cached: the files of a site share the walk to
-//! their directory, and the node of each prefix is what `X-Ipfs-Roots` lists.
+//! Paths below a CID are walked one name at a time, and each step (a node and a name lead to a node) is cached: the
+//! files of a site share the walk to their directory, and so do two versions of a site whose directory is the same. The
+//! node of each step is what `X-Ipfs-Roots` lists.
 
 use std::sync::Arc;
 
@@ -15,11 +16,7 @@ use crate::failure::Failure;
 use crate::fields;
 use crate::target::Target;
 
-/// Paths with more names are walked in one go and their prefixes are not cached: the keys would be quadratic.
-const STEPS_MAX: usize = 48;
-
 /// Where a path leads.
-#[derive(Clone)]
 pub(crate) struct Found {
     /// The last node.
     pub(crate) cid: Cid,
@@ -28,42 +25,48 @@ pub(crate) struct Found {
     /// Every block on the way, the root and `cid` included.
     pub(crate) steps: Vec<Cid>,
     /// The node of each segment.
-    pub(crate) roots: Vec<Cid>,
-    /// `X-Ipfs-Roots`.
-    pub(crate) roots_field: HeaderValue,
+    roots: Vec<Cid>,
     /// For how long that is so; `None`: for ever, or nobody knows.
     pub(crate) ttl_secs: Option<u64>,
 }
 
 impl Found {
     fn root(cid: &Cid) -> Self {
-        let roots = vec![cid.clone()];
-        Self {
-            cid: cid.clone(),
-            rest: Vec::new(),
-            steps: roots.clone(),
-            roots_field: fields::roots(&roots),
-            roots,
-            ttl_secs: None,
-        }
+        Self { cid: cid.clone(), rest: Vec::new(), steps: vec![cid.clone()], roots: vec![cid.clone()], ttl_secs: None }
     }
 
-    fn bytes(&self) -> usize {
-        (self.steps.len() + self.roots.len()) * 96 + self.roots_field.len() + 256
+    /// `X-Ipfs-Roots`.
+    pub(crate) fn roots_field(&self) -> HeaderValue {
+        fields::roots(&self.roots)
     }
+
+    fn walk(&mut self, step: &Step) {
+        self.cid = step.cid.clone();
+        self.rest = step.rest.clone();
+        self.steps.extend(step.blocks.iter().cloned());
+        self.roots.push(step.cid.clone());
+    }
+}
+
+/// Where one name leads from a node.
+struct Step {
+    cid: Cid,
+    rest: Vec<String>,
+    /// Blocks met, `cid` included, the node it began from not.
+    blocks: Vec<Cid>,
 }
 
 /// Why a path below a root leads nowhere, and how far it led.
 pub(crate) struct Lost {
     /// The last node that was found.
-    pub(crate) last: Arc<Found>,
+    pub(crate) last: Box<Found>,
     pub(crate) error: ApiError,
 }
 
 /// Finds nodes by path, and remembers.
 pub(crate) struct Resolver {
     api: Api,
-    cache: Cache<Arc<Found>>,
+    cache: Cache<Arc<Step>>,
 }
 
 impl Resolver {
@@ -72,17 +75,12 @@ impl Resolver {
     }
 
     /// The node of a request's path; failures in Kubo's words.
-    pub(crate) async fn resolve(&self, target: &Target) -> Result<Arc<Found>, Failure> {
+    pub(crate) async fn resolve(&self, target: &Target) -> Result<Found, Failure> {
         let context = || format!("failed to resolve {}", target.text);
         let (root, ttl_secs) = self.root(target).await.map_err(|failure| failure.context(&context()))?;
-        let found = self
-            .below(&root, target.path.segments())
-            .await
-            .map_err(|lost| Failure::from(lost.error).context(&context()))?;
-        if ttl_secs.is_none() {
-            return Ok(found);
-        }
-        Ok(Arc::new(Found { ttl_secs, ..(*found).clone() }))
+        let below = self.below(&root, target.path.segments()).await;
+        let found = below.map_err(|lost| Failure::from(lost.error).context(&context()))?;
+        Ok(Found { ttl_secs, ..found })
     }
 
     /// The root of a path, names resolved, and for how long that is so.
@@ -98,51 +96,39 @@ impl Resolver {
     }
 
     /// Walks names below a root.
-    pub(crate) async fn below(&self, root: &Cid, segments: &[String]) -> Result<Arc<Found>, Lost> {
-        if segments.len() > STEPS_MAX {
-            return self.step(&Arc::new(Found::root(root)), segments).await;
-        }
-        // The longest prefix that is known.
-        let cached = (0..segments.len())
-            .rev()
-            .find_map(|at| self.cache.get(&prefix_key(root, segments, at)).map(|found| (at + 1, found)));
-        let (known, mut found) = cached.unwrap_or_else(|| (0, Arc::new(Found::root(root))));
-        for (at, segment) in segments.iter().enumerate().skip(known) {
-            found = self.step(&found, std::slice::from_ref(segment)).await?;
-            let bytes = found.bytes();
-            self.cache.insert(&prefix_key(root, segments, at), found.clone(), bytes);
+    pub(crate) async fn below(&self, root: &Cid, segments: &[String]) -> Result<Found, Lost> {
+        let mut found = Found::root(root);
+        for name in segments {
+            match self.step(&found, name).await {
+                Ok(step) => found.walk(&step),
+                Err(error) => return Err(Lost { last: Box::new(found), error }),
+            }
         }
         Ok(found)
     }
 
-    /// Walks on from a node.
-    async fn step(&self, from: &Arc<Found>, names: &[String]) -> Result<Arc<Found>, Lost> {
-        let segments = from.rest.iter().chain(names).cloned().collect();
+    async fn step(&self, from: &Found, name: &str) -> Result<Arc<Step>, ApiError> {
+        let key = step_key(from, name);
+        if let Some(step) = self.cache.get(&key) {
+            return Ok(step);
+        }
+        let segments = from.rest.iter().cloned().chain([name.to_owned()]).collect();
         let path = ContentPath::new(Root::Ipfs(from.cid.clone()), segments);
-        let resolved = match self.api.names.resolve(&path).await {
-            Ok(resolved) => resolved,
-            Err(error) => return Err(Lost { last: from.clone(), error }),
-        };
-        let mut steps = from.steps.clone();
-        steps.extend(resolved.steps.into_iter().skip(1));
-        let mut roots = from.roots.clone();
-        roots.push(resolved.cid.clone());
-        Ok(Arc::new(Found {
-            cid: resolved.cid,
-            rest: resolved.rest,
-            steps,
-            roots_field: fields::roots(&roots),
-            roots,
-            ttl_secs: None,
-        }))
+        let resolved = self.api.names.resolve(&path).await?;
+        let blocks: Vec<Cid> = resolved.steps.into_iter().skip(1).collect();
+        let bytes = size_of::<Step>() + blocks.len() * size_of::<Cid>() + 64;
+        let step = Arc::new(Step { cid: resolved.cid, rest: resolved.rest, blocks });
+        self.cache.insert(&key, step.clone(), bytes);
+        Ok(step)
     }
 }
 
-fn prefix_key(root: &Cid, segments: &[String], last: usize) -> String {
-    let mut key = root.to_string();
-    for segment in segments.iter().take(last + 1) {
-        key.push('/');
-        key.push_str(segment);
+/// The node, and the names from it: unlike paths, equal for equal directories. No name holds a `/`.
+fn step_key(from: &Found, name: &str) -> Vec<u8> {
+    let mut key = from.cid.to_bytes();
+    for part in from.rest.iter().map(String::as_str).chain([name]) {
+        key.push(b'/');
+        key.extend_from_slice(part.as_bytes());
     }
     key
 }

@@ -46,7 +46,7 @@ pub(super) async fn serve(gateway: &Inner, ask: &mut Ask) -> Result<Reply, Failu
     let mut response = reply::empty(StatusCode::OK);
     let failed = |error| Failure::from(error).context(&context);
     let (request, roots) = match gateway.resolver.below(&root, ask.target.path.segments()).await {
-        Ok(found) => (parameters.export(&found), found.roots_field.clone()),
+        Ok(found) => (parameters.export(&found), found.roots_field()),
         Err(lost) => proof_of_absence(lost, &root).map_err(failed)?,
     };
     if !ask.is_head {

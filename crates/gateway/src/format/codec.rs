@@ -33,7 +33,7 @@ pub(super) async fn serve_found(gateway: &Inner, ask: &Ask, found: &Found) -> Re
         .await
         .map_err(|error| Failure::from(error).context(&format!("failed to resolve {}", ask.target.text)))?;
     let mut headers = HeaderMap::new();
-    headers.insert(fields::IPFS_ROOTS, found.roots_field.clone());
+    headers.insert(fields::IPFS_ROOTS, found.roots_field());
     let is_json = matches!(format, Format::Json | Format::DagJson);
     let extension = if is_json { "json" } else { "cbor" };
     let name = ask.filename().unwrap_or_else(|| format!("{}.{extension}", found.cid));
@@ -109,7 +109,7 @@ async fn serve_page(gateway: &Inner, ask: &Ask, found: &Found) -> Result<Reply, 
     let body = page::node::render(&ask.target, &found.cid, codec_name(found.cid.codec()), block.data(), &links);
     let mut response = reply::html(StatusCode::OK, body);
     let headers = response.headers_mut();
-    headers.insert(fields::IPFS_ROOTS, found.roots_field.clone());
+    headers.insert(fields::IPFS_ROOTS, found.roots_field());
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY));
     fresh.write(headers);
     Ok(response.into())

@@ -4,6 +4,7 @@ use futures::StreamExt;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use merkury_api::{DirEntry, FileStat, ItemStream, ListOptions, NodeKind};
+use merkury_core::Cid;
 use merkury_core::cid::codec_code;
 use merkury_http::{Body, Response, reply};
 
@@ -27,20 +28,27 @@ const LOOKS_AT_ONCE: usize = 16;
 pub(super) async fn serve(gateway: &Inner, ask: &mut Ask, found: &Found, stat: &FileStat) -> Result<Reply, Failure> {
     if let Some(redirect) = to_slash(ask) {
         let mut reply = Reply::from(redirect);
-        reply.response.headers_mut().insert(fields::IPFS_ROOTS, found.roots_field.clone());
+        reply.response.headers_mut().insert(fields::IPFS_ROOTS, found.roots_field());
         return Ok(reply);
     }
     let failed = |error| Failure::from(error).context(&format!("failed to resolve {}", ask.target.text));
     if let Some(index) = gateway.api.files.lookup(&found.cid, "index.html").await.map_err(failed)? {
-        let index = gateway.api.files.stat(&index).await.map_err(failed)?;
-        if !matches!(index.kind, NodeKind::File | NodeKind::Raw) {
-            let why = "index.html could not be read: not a file";
-            return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, why));
-        }
-        let serving = Serving { found, stat: &index, tagged: &found.cid, media_type: Some(mime::HTML) };
-        return file::serve(gateway, ask, serving).await;
+        return serve_index(gateway, ask, found, &index).await;
     }
     serve_listing(gateway, ask, found, stat).await
+}
+
+async fn serve_index(gateway: &Inner, ask: &mut Ask, found: &Found, index: &Cid) -> Result<Reply, Failure> {
+    let failed = |error| Failure::from(error).context(&format!("failed to resolve {}", ask.target.text));
+    let block = gateway.api.blocks.get(index).await.map_err(failed)?;
+    if let Some(reply) = file::serve_leaf(gateway, ask, found, &block, Some(mime::HTML)) {
+        return reply;
+    }
+    let index = gateway.api.files.stat(index).await.map_err(failed)?;
+    if !matches!(index.kind, NodeKind::File | NodeKind::Raw) {
+        return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "index.html could not be read: not a file"));
+    }
+    file::serve(gateway, ask, Serving::new(found, &index, Some(mime::HTML))).await
 }
 
 /// Directories end with `/`, so that relative links in them work.
@@ -63,7 +71,7 @@ async fn serve_listing(gateway: &Inner, ask: &mut Ask, found: &Found, stat: &Fil
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(mime::HTML));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY));
-    headers.insert(fields::IPFS_ROOTS, found.roots_field.clone());
+    headers.insert(fields::IPFS_ROOTS, found.roots_field());
     fresh.write(headers);
     if ask.is_head {
         return Ok(response.into());

@@ -17,7 +17,7 @@ pub(super) async fn serve(gateway: &Inner, ask: &mut Ask) -> Result<Reply, Failu
         .await
         .map_err(|error| Failure::from(error).context(&format!("failed to resolve {}", ask.target.text)))?;
     let mut headers = HeaderMap::new();
-    headers.insert(fields::IPFS_ROOTS, found.roots_field.clone());
+    headers.insert(fields::IPFS_ROOTS, found.roots_field());
     let name = ask.filename().unwrap_or_else(|| format!("{}.bin", found.cid));
     fields::disposition(&mut headers, true, &name);
     set_type(&mut headers, Format::Raw.media_type());

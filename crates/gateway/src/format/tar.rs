@@ -26,7 +26,7 @@ pub(super) async fn serve(gateway: &Inner, ask: &mut Ask) -> Result<Reply, Failu
 
     let mut response = reply::empty(StatusCode::OK);
     let headers: &mut HeaderMap = response.headers_mut();
-    headers.insert(fields::IPFS_ROOTS, found.roots_field.clone());
+    headers.insert(fields::IPFS_ROOTS, found.roots_field());
     fresh.write(headers);
     let name = ask.filename().unwrap_or_else(|| format!("{}.tar", found.cid));
     fields::disposition(headers, true, &name);
