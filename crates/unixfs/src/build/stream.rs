@@ -4,7 +4,7 @@
 //! order; a path that leaves the tree is refused.
 
 use bytes::Bytes;
-use merkury_core::codec::unixfs::check_entry_name;
+use merkury_core::codec::unixfs::check_file_name;
 
 use super::AddError;
 use super::local::DEPTH_MAX;
@@ -89,7 +89,7 @@ impl Steps for StreamSteps<'_> {
 
 fn split(path: &str) -> Result<Vec<&str>, AddError> {
     let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
-    if names.iter().any(|name| check_entry_name(name.as_bytes()).is_err()) {
+    if names.iter().any(|name| check_file_name(name.as_bytes()).is_err()) {
         return Err(AddError::Path(path.chars().take(200).collect()));
     }
     if names.len() > DEPTH_MAX {

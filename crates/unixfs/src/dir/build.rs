@@ -1,7 +1,7 @@
 //! A directory from all its entries, in one pass.
 
 use merkury_core::codec::dag_pb::{PbLink, PbNode};
-use merkury_core::codec::unixfs::{self, Kind, UnixFs, check_entry_name};
+use merkury_core::codec::unixfs::{self, Kind, UnixFs, check_file_name};
 
 use super::hamt::{NameHash, fanout_bits};
 use super::{DirEntry, DirError, NodeLink};
@@ -18,7 +18,7 @@ pub fn build_directory(
 ) -> Result<NodeLink, DirError> {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     for entry in &entries {
-        check_entry_name(&entry.name).map_err(DirError::Name)?;
+        check_file_name(&entry.name).map_err(DirError::Name)?;
     }
     if let Some(pair) = entries.windows(2).find(|pair| pair[0].name == pair[1].name) {
         return Err(DirError::Duplicate(pair[0].name_text().into_owned()));

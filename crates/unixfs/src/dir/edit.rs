@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
-use merkury_core::codec::unixfs::{HamtEntry, HamtShard, Kind, check_entry_name};
+use merkury_core::codec::unixfs::{HamtEntry, HamtShard, Kind, check_file_name};
 use merkury_core::{Block, BlockGet, Cid};
 
 use super::build::{basic_data_bytes, shard_link, write_basic, write_shard};
@@ -109,7 +109,7 @@ impl Directory {
 
     /// Adds an entry or replaces the one of that name. May turn the directory into a HAMT, or back.
     pub async fn insert(&mut self, get: &dyn BlockGet, entry: DirEntry) -> Result<Replaced, DirError> {
-        check_entry_name(&entry.name).map_err(DirError::Name)?;
+        check_file_name(&entry.name).map_err(DirError::Name)?;
         match &self.body {
             Body::Basic(entries) => {
                 if self.basic_outgrows(entries, &entry) {

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use merkury_core::codec::unixfs::check_entry_name;
+use merkury_core::codec::unixfs::check_file_name;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
@@ -74,7 +74,7 @@ impl DiskWriter {
         if entry.path.len() > DEPTH_MAX {
             return Err(TarError::TooDeep);
         }
-        if let Some(bad) = entry.path.iter().find(|name| check_entry_name(name).is_err()) {
+        if let Some(bad) = entry.path.iter().find(|name| check_file_name(name).is_err()) {
             return Err(TarError::Path(String::from_utf8_lossy(bad).into_owned()));
         }
         if self.links.contains(&entry.path) {
@@ -101,7 +101,7 @@ impl DiskWriter {
         let into_directory = rustix::fs::statat(CWD, &target, AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory);
         let (parent, name) = if into_directory {
-            check_entry_name(&self.root_name)
+            check_file_name(&self.root_name)
                 .map_err(|_| TarError::Path(path_text(std::slice::from_ref(&self.root_name))))?;
             (target, self.root_name.clone())
         } else {

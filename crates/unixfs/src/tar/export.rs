@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
+use merkury_core::codec::unixfs::check_file_name;
 use merkury_core::{Block, BlockGet, Cid};
 
 use super::{DEPTH_MAX, Entry, EntryKind, Item, TarError};
@@ -67,6 +68,7 @@ impl Export {
         let node = Node::of_block(block)?;
         let mut path: Vec<Bytes> = self.open.iter().skip(1).map(|(name, _)| name.clone()).collect();
         if !self.open.is_empty() {
+            check_file_name(&name).map_err(|_| TarError::Path(String::from_utf8_lossy(&name).into_owned()))?;
             path.push(name.clone());
         }
         let meta = node.metadata();

@@ -6,7 +6,7 @@
 use std::io::Read;
 
 use bytes::Bytes;
-use merkury_core::codec::unixfs::check_entry_name;
+use merkury_core::codec::unixfs::check_file_name;
 
 use super::header::{RECORD_BYTES, checksum, field};
 use super::{DEPTH_MAX, DiskWriter, Entry, EntryKind, Item, TarError};
@@ -96,7 +96,7 @@ impl Reader<'_> {
         let trimmed = if is_directory { path.strip_suffix(b"/").unwrap_or(path) } else { path };
         let mut names = Vec::new();
         for name in trimmed.split(|&byte| byte == b'/') {
-            check_entry_name(name).map_err(|_| fail())?;
+            check_file_name(name).map_err(|_| fail())?;
             names.push(Bytes::copy_from_slice(name));
         }
         if names.len() > DEPTH_MAX {

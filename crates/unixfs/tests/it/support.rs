@@ -61,3 +61,9 @@ impl BlockPut for Memory {
         Ok(())
     }
 }
+
+/// The bytes that all known CIDs are of.
+#[allow(dead_code)]
+pub(crate) fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|i| ((i * 31 + length) >> 3) as u8).collect()
+}
