@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::RwLock;
 
 /// What an entry costs beside its key and what its owner says: places in table and ring, allocations.
-const ENTRY_BYTES: usize = 160;
+const ENTRY_BYTES: usize = 128;
 
 pub(crate) struct Cache<V> {
     bytes_max: usize,
@@ -47,7 +47,7 @@ impl<V: Clone> Cache<V> {
 
     /// Keeps a value that costs `bytes` beside its key. One that costs more than an eighth of the budget is not kept.
     pub(crate) fn insert(&self, key: &[u8], value: V, bytes: usize) {
-        let bytes = bytes.saturating_add(key.len() * 2).saturating_add(ENTRY_BYTES);
+        let bytes = bytes.saturating_add(key.len()).saturating_add(ENTRY_BYTES);
         if bytes > self.bytes_max / 8 {
             return;
         }

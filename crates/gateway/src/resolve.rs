@@ -43,7 +43,7 @@ impl Found {
     fn walk(&mut self, step: &Step) {
         self.cid = step.cid.clone();
         self.rest = step.rest.clone();
-        self.steps.extend(step.blocks.iter().cloned());
+        self.steps.extend(step.passed.iter().cloned());
         self.roots.push(step.cid.clone());
     }
 }
@@ -52,8 +52,8 @@ impl Found {
 struct Step {
     cid: Cid,
     rest: Vec<String>,
-    /// Blocks met, `cid` included, the node it began from not.
-    blocks: Vec<Cid>,
+    /// Blocks between the two: inner shards of a directory, nodes inside a document's path.
+    passed: Box<[Cid]>,
 }
 
 /// Why a path below a root leads nowhere, and how far it led.
@@ -115,9 +115,11 @@ impl Resolver {
         let segments = from.rest.iter().cloned().chain([name.to_owned()]).collect();
         let path = ContentPath::new(Root::Ipfs(from.cid.clone()), segments);
         let resolved = self.api.names.resolve(&path).await?;
-        let blocks: Vec<Cid> = resolved.steps.into_iter().skip(1).collect();
-        let bytes = size_of::<Step>() + blocks.len() * size_of::<Cid>() + 64;
-        let step = Arc::new(Step { cid: resolved.cid, rest: resolved.rest, blocks });
+        let between = resolved.steps.len().saturating_sub(2);
+        let passed: Box<[Cid]> = resolved.steps.into_iter().skip(1).take(between).collect();
+        let rest: usize = resolved.rest.iter().map(|name| name.len() + 32).sum();
+        let bytes = size_of::<Step>() + passed.len() * size_of::<Cid>() + rest;
+        let step = Arc::new(Step { cid: resolved.cid, rest: resolved.rest, passed });
         self.cache.insert(&key, step.clone(), bytes);
         Ok(step)
     }
