@@ -133,6 +133,24 @@ impl Block {
             .then(|| Self { cid: cid.clone(), data: Bytes::copy_from_slice(hash.digest()) })
     }
 
+    /// A checksum of the bytes (CRC-32), for a store to keep beside a block and hand to [`Block::recall`].
+    pub fn checksum(&self) -> u32 {
+        crc32fast::hash(&self.data)
+    }
+
+    /// The block again, from bytes that a store kept: they are the bytes whose hash was checked once if they still have the
+    /// [`Block::checksum`] they had then.
+    ///
+    /// This finds accidents (rotten bits, torn, lost or misplaced writes: every burst of up to 32 bits, others with
+    /// 2^-32), not malice of somebody who can write the store's files. It exists because hashing every block on every
+    /// read costs more than all the rest of serving it. Only a store that computed the checksum from a [`Block`] may call it.
+    pub fn recall(cid: Cid, data: Bytes, checksum: u32) -> Result<Self, BlockError> {
+        if crc32fast::hash(&data) != checksum {
+            return Err(BlockError::Mismatch { cid });
+        }
+        Ok(Self { cid, data })
+    }
+
     /// The same verified bytes under a CID with the same multihash (another version or codec).
     pub fn with_cid(&self, cid: Cid) -> Result<Self, BlockError> {
         if cid.hash() != self.cid.hash() {

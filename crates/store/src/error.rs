@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use merkury_core::{Cid, ErrorKind, GetError, PutError};
 
+use crate::PinnedHow;
+
 /// Why the store could not do what was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -58,12 +60,18 @@ pub enum StoreError {
         cid: Cid,
     },
     /// The block cannot be removed because a pin keeps it.
-    #[error("block {cid} is pinned: {how}")]
+    #[error("block {cid} is {how}")]
     Pinned {
         /// The block.
         cid: Cid,
-        /// "recursive", "direct" or "via <root>".
-        how: String,
+        /// By which pin.
+        how: Box<PinnedHow>,
+    },
+    /// The block cannot be removed because something that runs needs it.
+    #[error("block {cid} is in use by a running operation; try again when it is done")]
+    InUse {
+        /// The block.
+        cid: Cid,
     },
     /// There is no such pin.
     #[error("{cid} is not pinned")]
@@ -147,7 +155,7 @@ impl StoreError {
             Self::TooNew { .. } | Self::TooLarge { .. } => ErrorKind::Invalid,
             Self::NotHere { .. } | Self::NotPinned { .. } | Self::Incomplete { .. } => ErrorKind::NotFound,
             Self::Pinned { .. } | Self::PinnedIndirectly { .. } => ErrorKind::Conflict,
-            Self::CollectionRunning => ErrorKind::Busy,
+            Self::CollectionRunning | Self::InUse { .. } => ErrorKind::Busy,
         }
     }
 

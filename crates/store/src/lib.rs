@@ -18,6 +18,7 @@ mod repo;
 mod roots;
 mod store;
 mod temp;
+mod walk;
 
 pub use disk::Counts;
 pub use error::StoreError;
@@ -25,5 +26,5 @@ pub use gc::{GcEvent, GcOptions, GcStats};
 pub use pins::{PIN_NAME_BYTES_MAX, Pin, PinKind, PinnedHow, Pins};
 pub use repo::{Holder, KeyStore, KeyStoreError, REPO_VERSION, Repo, RepoError, RepoLock};
 pub use roots::{Meta, Roots};
-pub use store::{Options, Store, StoreStat, VerifyEvent};
+pub use store::{Options, ReadCheck, Store, StoreStat, VerifyEvent};
 pub use temp::TempPin;

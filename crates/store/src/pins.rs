@@ -43,6 +43,17 @@ pub enum PinnedHow {
     },
 }
 
+/// "pinned: recursive", "pinned: direct" or "pinned via <cid>", Kubo's words.
+impl std::fmt::Display for PinnedHow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Pinned(Pin { kind: PinKind::Recursive, .. }) => write!(f, "pinned: recursive"),
+            Self::Pinned(Pin { kind: PinKind::Direct, .. }) => write!(f, "pinned: direct"),
+            Self::Indirect { root } => write!(f, "pinned via {root}"),
+        }
+    }
+}
+
 /// The pins of a store; got with [`Store::pins`].
 #[derive(Clone, Copy)]
 pub struct Pins<'a> {
@@ -131,9 +142,17 @@ impl<'a> Pins<'a> {
     /// All pins of their own (not the indirect ones), in the order of their CIDs' bytes. Pins made or removed
     /// while this runs may or may not appear.
     pub fn list(&self) -> Result<impl Iterator<Item = Result<Pin, StoreError>> + use<'a>, StoreError> {
+        self.list_after(None)
+    }
+
+    /// As [`Pins::list`], from the first pin after the CID with these bytes.
+    pub fn list_after(
+        &self,
+        after: Option<&[u8]>,
+    ) -> Result<impl Iterator<Item = Result<Pin, StoreError>> + use<'a>, StoreError> {
         let tables = self.tables()?;
         let mut page = Vec::new().into_iter();
-        let mut last: Option<Vec<u8>> = None;
+        let mut last: Option<Vec<u8>> = after.map(<[u8]>::to_vec);
         Ok(std::iter::from_fn(move || {
             if page.len() == 0 {
                 page = tables.page(TABLE, last.as_deref(), PAGE).into_iter();

@@ -45,18 +45,27 @@ impl Roots<'_> {
 
     /// All names and their CIDs.
     pub fn list(&self) -> Result<Vec<(String, Cid)>, StoreError> {
-        let (tables, mut found) = (self.store.tables()?, Vec::<(String, Cid)>::new());
-        loop {
-            let last = found.last().map(|(name, _)| name.clone());
-            let page = tables.page(TABLE, last.as_ref().map(|name| name.as_bytes()), PAGE);
-            if page.is_empty() {
-                return Ok(found);
-            }
-            for (name, cid) in page {
-                let name = String::from_utf8_lossy(&name).into_owned();
-                let cid = decode(&name, &cid)?;
-                found.push((name, cid));
-            }
+        named(self.store.tables()?)
+    }
+}
+
+/// The CIDs of all roots.
+pub(crate) fn all(tables: &Tables) -> Result<Vec<Cid>, StoreError> {
+    Ok(named(tables)?.into_iter().map(|(_, cid)| cid).collect())
+}
+
+fn named(tables: &Tables) -> Result<Vec<(String, Cid)>, StoreError> {
+    let mut found = Vec::<(String, Cid)>::new();
+    loop {
+        let last = found.last().map(|(name, _)| name.clone());
+        let page = tables.page(TABLE, last.as_ref().map(|name| name.as_bytes()), PAGE);
+        if page.is_empty() {
+            return Ok(found);
+        }
+        for (name, cid) in page {
+            let name = String::from_utf8_lossy(&name).into_owned();
+            let cid = decode(&name, &cid)?;
+            found.push((name, cid));
         }
     }
 }

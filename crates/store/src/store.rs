@@ -5,11 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use merkury_core::{Block, BlockGet, BlockHas, BlockPut, BoxFuture, Cid, GetError, PutError};
 
-use crate::blocks::Blocks;
+use parking_lot::Mutex;
+
+use crate::blocks::{BlockOptions, Blocks};
 use crate::disk::{Counted, Counters, Counts, Disk, RealDisk};
+use crate::gc::{self, Collection};
 use crate::meta::Tables;
 use crate::temp::{TempPin, TempPins};
-use crate::{GcEvent, GcOptions, GcStats, Meta, PinKind, Pins, Roots, StoreError};
+use crate::{GcEvent, GcOptions, GcStats, Meta, PinKind, PinnedHow, Pins, Roots, StoreError, walk};
 
 /// How to open a store.
 #[derive(Clone)]
@@ -17,12 +20,33 @@ use crate::{GcEvent, GcOptions, GcStats, Meta, PinKind, Pins, Roots, StoreError}
 pub struct Options {
     /// The disk; the machine's own unless a test gives another.
     pub disk: Arc<dyn Disk>,
+    /// A segment is left when it is this long. At most 1 GiB.
+    pub segment_bytes: u64,
+    /// Bytes written at a time when much is put; four times this much may be in memory.
+    pub slab_bytes: usize,
+    /// How a block is checked when it is read.
+    pub read_check: ReadCheck,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { disk: Arc::new(RealDisk) }
+        let disk = Arc::new(RealDisk);
+        Self { disk, segment_bytes: 256 << 20, slab_bytes: 4 << 20, read_check: ReadCheck::default() }
     }
+}
+
+/// Longest segment: offsets in it are 32-bit numbers, and the last record may be large.
+const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+
+/// How a block is checked when it is read; its CID is always compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadCheck {
+    /// Its checksum is compared with the one taken when its hash was checked: finds every accident that can be expected,
+    /// at 20 to 30 GB/s.
+    #[default]
+    Checksum,
+    /// It is hashed, at 1 to 2 GB/s.
+    Hash,
 }
 
 /// Size of a store.
@@ -45,10 +69,10 @@ pub enum VerifyEvent {
         /// The block.
         cid: Cid,
     },
-    /// They do not, or cannot be read.
+    /// They do not, or cannot be read. The block counts as missing from now on.
     Bad {
-        /// The block.
-        cid: Cid,
+        /// The block; `None` when its name, which stood beside it, is unreadable too.
+        cid: Option<Cid>,
         /// What is wrong.
         why: String,
     },
@@ -64,19 +88,29 @@ pub struct Store {
     blocks: Blocks,
     tables: OnceLock<Result<Tables, StoreError>>,
     temp: Arc<TempPins>,
+    /// Held by the one collection, or removal of blocks, that may run.
+    collecting: Mutex<()>,
 }
 
 impl Store {
-    /// Opens the store in `dir`, which is made when first written to.
+    /// Opens the store in `dir`, which is made when first written to. Pins, roots and tables are read when first asked for.
     pub fn open(dir: &Path, options: Options) -> Result<Arc<Self>, StoreError> {
+        let Options { disk, segment_bytes, slab_bytes, read_check } = options;
         let counters = Arc::new(Counters::default());
-        let disk: Arc<dyn Disk> = Arc::new(Counted::new(options.disk, counters.clone()));
-        let blocks = Blocks::open(&disk, dir)?;
-        let (tables, temp) = (OnceLock::new(), Arc::default());
-        Ok(Arc::new(Self { dir: dir.to_owned(), disk, counters, blocks, tables, temp }))
+        let disk: Arc<dyn Disk> = Arc::new(Counted::new(disk, counters.clone()));
+        let segment_bytes = segment_bytes.min(SEGMENT_BYTES_MAX);
+        let blocks = Blocks::open(&disk, dir, BlockOptions { segment_bytes, slab_bytes, read_check })?;
+        let (dir, tables) = (dir.to_owned(), OnceLock::new());
+        Ok(Arc::new(Self { dir, disk, counters, blocks, tables, temp: Arc::default(), collecting: Mutex::new(()) }))
     }
 
-    /// The block, verified; `None` when it is not here. Identity CIDs are answered from themselves.
+    /// What opening found missing or wrong in the files of the store, in words; empty when all is well. Blocks that were
+    /// lost count as missing, so they can be fetched again.
+    pub fn damage(&self) -> &[String] {
+        self.blocks.damage()
+    }
+
+    /// The block, checked; `None` when it is not here. Identity CIDs are answered from themselves.
     pub fn get(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
         match Block::from_identity(cid) {
             Some(block) => Ok(Some(block)),
@@ -84,14 +118,22 @@ impl Store {
         }
     }
 
-    /// Several blocks, read in the order of the disk and verified side by side; the answer has the order of the question.
+    /// Several blocks, read in the order of the disk; the answer has the order of the question.
     pub fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, StoreError>> {
-        cids.iter().map(|cid| self.get(cid)).collect()
+        let mut order: Vec<_> = cids.iter().enumerate().map(|(at, cid)| (self.blocks.place(cid), at)).collect();
+        order.sort_unstable();
+        let mut answers: Vec<_> = cids.iter().map(|_| Ok(None)).collect();
+        for (_, at) in order {
+            if let (Some(answer), Some(cid)) = (answers.get_mut(at), cids.get(at)) {
+                *answer = self.get(cid);
+            }
+        }
+        answers
     }
 
     /// Pins the future: blocks put while the guard lives survive garbage collection.
     pub fn temp_pin(&self) -> TempPin {
-        self.temp.guard()
+        self.temp.guard(self.blocks.advance_epoch())
     }
 
     /// The pins.
@@ -109,41 +151,76 @@ impl Store {
         Meta { store: self }
     }
 
-    /// Removes blocks that no pin keeps. One answer per CID: its size, or why not.
+    /// Removes blocks that no pin keeps; roots do not keep them from this. One answer per CID: its size, or why not. Waits
+    /// for a running collection. The space is given back by the next collection.
     pub fn remove(&self, cids: &[Cid]) -> Result<Vec<Result<u64, StoreError>>, StoreError> {
-        let one = |cid: &Cid| self.blocks.remove(cid).ok_or_else(|| StoreError::NotHere { cid: cid.clone() });
-        Ok(cids.iter().map(one).collect())
+        let _alone = self.collecting.lock();
+        let mut collection = Collection::begin(&self.blocks, &self.temp);
+        collection.mark_pins(self.pins())?;
+        collection.mark_temporary()?;
+        let mut answers = Vec::with_capacity(cids.len());
+        for cid in cids {
+            answers.push(self.remove_one(&mut collection, cid)?);
+        }
+        drop(collection);
+        self.blocks.commit_index(&[])?;
+        Ok(answers)
+    }
+
+    fn remove_one(&self, collection: &mut Collection<'_>, cid: &Cid) -> Result<Result<u64, StoreError>, StoreError> {
+        let found = self.blocks.place(cid).zip(self.blocks.id(cid));
+        let Some((place, id)) = found else { return Ok(Err(StoreError::NotHere { cid: cid.clone() })) };
+        if collection.forget(&[(place, id)], true)? == [true] {
+            return Ok(Ok(place.len.into()));
+        }
+        Ok(Err(match self.how_kept(cid)? {
+            Some(how) => StoreError::Pinned { cid: cid.clone(), how: Box::new(how) },
+            None => StoreError::InUse { cid: cid.clone() },
+        }))
+    }
+
+    /// As [`Pins::how`], but a pin of the same block under another CID (version or codec) counts too.
+    fn how_kept(&self, cid: &Cid) -> Result<Option<PinnedHow>, StoreError> {
+        for pin in self.pins().list()? {
+            let pin = pin?;
+            if pin.cid.hash() == cid.hash() {
+                return Ok(Some(PinnedHow::Pinned(pin)));
+            }
+        }
+        self.pins().how(cid)
     }
 
     /// Removes what no pin, root or temporary pin reaches. Writers go on meanwhile.
+    ///
+    /// A block missing under a recursive pin stops it before anything is removed ([`StoreError::Incomplete`]).
     pub fn gc(&self, options: &GcOptions, each: &mut dyn FnMut(GcEvent)) -> Result<GcStats, StoreError> {
-        let _ = (options, each);
-        Ok(GcStats::default())
+        let Some(_alone) = self.collecting.try_lock() else { return Err(StoreError::CollectionRunning) };
+        gc::collect(&self.blocks, &self.temp, self.tables()?, self.pins(), options, each)
     }
 
-    /// Every stored block's CID and size, in no order. What is put or removed meanwhile may or may not appear.
-    pub fn cids(&self) -> impl Iterator<Item = Result<(Cid, u64), StoreError>> + '_ {
-        self.blocks.cids().into_iter().map(Ok)
+    /// Every stored block's CID, as it was stored, and size, in no order. What is put or removed meanwhile may or may
+    /// not appear; a collection that runs at the same time may hide blocks it moves.
+    pub fn cids(&self) -> Result<impl Iterator<Item = Result<(Cid, u64), StoreError>> + '_, StoreError> {
+        self.blocks.records()
     }
 
     /// Reads every block back and checks its hash.
     pub fn verify(&self, each: &mut dyn FnMut(VerifyEvent)) -> Result<(), StoreError> {
-        for (cid, _) in self.blocks.cids() {
-            match self.get(&cid) {
-                Ok(_) => each(VerifyEvent::Good { cid }),
-                Err(error) => each(VerifyEvent::Bad { cid, why: error.to_string() }),
-            }
-        }
-        Ok(())
+        self.blocks.verify(&mut |cid, result| match (cid, result) {
+            (Some(cid), Ok(())) => each(VerifyEvent::Good { cid }),
+            (_, Ok(())) => {}
+            (cid, Err(why)) => each(VerifyEvent::Bad { cid, why }),
+        })
     }
 
     /// Counts and sizes, from memory.
     pub fn stat(&self) -> StoreStat {
-        let (mut stat, cids) = (StoreStat::default(), self.blocks.cids());
-        stat.blocks = cids.len() as u64;
-        stat.block_bytes = cids.iter().map(|(_, bytes)| bytes).sum();
-        stat.disk_bytes = stat.block_bytes;
-        stat
+        let (blocks, block_bytes) = {
+            let index = self.blocks.index.read();
+            (index.blocks(), index.bytes())
+        };
+        let tables = self.tables.get().and_then(|tables| tables.as_ref().ok()).map_or(0, Tables::bytes);
+        StoreStat { blocks, block_bytes, disk_bytes: self.blocks.disk_bytes() + tables }
     }
 
     /// What was written and flushed since the store was opened.
@@ -161,22 +238,18 @@ impl Store {
     }
 
     pub(crate) fn check_complete(&self, cid: &Cid, kind: PinKind) -> Result<(), StoreError> {
-        let _ = kind;
-        match self.has(cid) {
-            true => Ok(()),
-            false => Err(StoreError::Incomplete { root: cid.clone(), missing: cid.clone() }),
-        }
+        walk::check_complete(&self.blocks, cid, kind)
     }
 
-    pub(crate) fn find_recursive_pin_above(&self, _cid: &Cid) -> Result<Option<Cid>, StoreError> {
-        Ok(None)
+    pub(crate) fn find_recursive_pin_above(&self, cid: &Cid) -> Result<Option<Cid>, StoreError> {
+        walk::find_recursive_pin_above(&self.blocks, self.pins().list()?, cid)
     }
 
     pub(crate) fn each_indirect(
         &self,
-        _each: &mut dyn FnMut(&Cid, &Cid) -> Result<(), StoreError>,
+        each: &mut dyn FnMut(&Cid, &Cid) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        Ok(())
+        walk::each_indirect(&self.blocks, self.tables()?, self.pins().list()?, each)
     }
 }
 
@@ -188,7 +261,7 @@ impl BlockHas for Store {
     fn size_of(&self, cid: &Cid) -> Option<u64> {
         match Block::from_identity(cid) {
             Some(block) => Some(block.data().len() as u64),
-            None => self.blocks.size_of(cid),
+            None => self.blocks.len(cid),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use merkury_core::Cid;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 /// All guards of a store.
 #[derive(Default)]
@@ -13,9 +13,16 @@ pub(crate) struct TempPins {
 }
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     next_id: u64,
-    live: HashMap<u64, Vec<Cid>>,
+    live: HashMap<u64, Live>,
+    /// While a collection runs: roots named since it looked last.
+    late: Option<Vec<Cid>>,
+}
+
+struct Live {
+    epoch: u32,
+    roots: Vec<Cid>,
 }
 
 /// Keeps blocks from garbage collection until a pin or a root reaches them.
@@ -29,19 +36,50 @@ pub struct TempPin {
 }
 
 impl TempPins {
-    pub(crate) fn guard(self: &Arc<Self>) -> TempPin {
+    /// A guard for what is put from `epoch` on.
+    pub(crate) fn guard(self: &Arc<Self>, epoch: u32) -> TempPin {
         let mut state = self.state.lock();
         let id = state.next_id;
         state.next_id += 1;
-        state.live.insert(id, Vec::new());
+        state.live.insert(id, Live { epoch, roots: Vec::new() });
         TempPin { pins: self.clone(), id }
+    }
+
+    /// A collection begins: returns the named roots and the epoch of the oldest guard. Later roots are noted.
+    pub(crate) fn begin_collection(&self) -> (Vec<Cid>, Option<u32>) {
+        let mut state = self.state.lock();
+        state.late = Some(Vec::new());
+        let roots = state.live.values().flat_map(|live| live.roots.iter().cloned()).collect();
+        (roots, state.live.values().map(|live| live.epoch).min())
+    }
+
+    /// Stops the world of temporary pins: while the answer lives, no root can be named.
+    pub(crate) fn gate(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    pub(crate) fn end_collection(&self) {
+        self.state.lock().late = None;
+    }
+}
+
+impl State {
+    /// The roots named since the last call.
+    pub(crate) fn take_late(&mut self) -> Vec<Cid> {
+        self.late.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }
 
 impl TempPin {
     /// Also keeps the DAG under `cid`, as much of it as is here now or comes while the guard lives.
     pub fn protect(&self, cid: &Cid) {
-        self.pins.state.lock().live.entry(self.id).or_default().push(cid.clone());
+        let mut state = self.pins.state.lock();
+        if let Some(late) = &mut state.late {
+            late.push(cid.clone());
+        }
+        if let Some(live) = state.live.get_mut(&self.id) {
+            live.roots.push(cid.clone());
+        }
     }
 }
 

@@ -1,92 +1,331 @@
-//! Blocks in append-only files. (First, simple form: one file, an index in memory built by reading it.)
+//! Blocks: append-only segments, and an index in memory that says where each block is.
+//!
+//! Parts, from the file up: [`record`] (the bytes of a segment: a CAR v1 file), [`segments`] (the files), [`scan`] (reading
+//! one through), [`slab`] and [`writer`] (appending), [`index`] and [`index_files`] (finding), [`recover`] (opening),
+//! [`prepare`] (what is worked out before a put), [`commit`] (making durable), [`list`] (reading all), [`collect`] (for garbage
+//! collection), this file (put, get, forget).
+//!
+//! Invariants:
+//! - [`Blocks::commit`] returns after everything put before is flushed; one flush serves all who wait.
+//! - After a failed flush nothing is acknowledged any more.
+//! - What [`Blocks::get`] returns is what was put: the CID in the record and the checksum of the data are compared on each read.
+//!   A block that fails is forgotten, so that it can be fetched and put again.
+//!
+//! A crash may lose what was put after the last commit, and nothing else. Locks are taken in this order: the writer, the
+//! index, the collector's list; none is held during a flush.
 
-use std::collections::HashMap;
+mod collect;
+mod commit;
+mod index;
+mod index_files;
+mod list;
+mod prepare;
+mod record;
+mod recover;
+mod scan;
+mod segments;
+mod slab;
+mod writer;
+
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use merkury_core::{Block, Cid, Multihash, varint};
+use merkury_core::{Block, Cid};
 use parking_lot::{Mutex, RwLock};
 
-use crate::StoreError;
-use crate::disk::{Disk, DiskFile, Open};
+pub(crate) use index::{Codec, Edges, Id, Index, Links, Name, Place, Seed, Usage};
+pub(crate) use prepare::{links_of, names_of_root};
 
-const HEADER: &[u8] = b"\x11\xa2eroots\x80gversion\x01";
+use crate::disk::Disk;
+use crate::{ReadCheck, StoreError};
+use commit::Commit;
+use index::NewBlock;
+use index_files::IndexFiles;
+use prepare::Prepared;
+use record::{HEAD_BYTES_USUAL, HeadError, decode_head, encode_head};
+use segments::Segments;
+use writer::Writer;
 
+/// How often a read is tried again because the record was moved meanwhile, or did not match the first time.
+const READ_TRIES: usize = 4;
+
+/// Sizes and checks, as given to [`Blocks::open`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlockOptions {
+    pub(crate) segment_bytes: u64,
+    pub(crate) slab_bytes: usize,
+    pub(crate) read_check: ReadCheck,
+}
+
+/// The blocks of a store.
 pub(crate) struct Blocks {
-    file: Arc<dyn DiskFile>,
-    path: std::path::PathBuf,
-    end: Mutex<u64>,
-    index: RwLock<HashMap<Multihash, (Cid, u64, u64)>>,
+    segments: Arc<Segments>,
+    writer: Writer,
+    pub(crate) index: RwLock<Index>,
+    files: IndexFiles,
+    commit: Commit,
+    seed: Seed,
+    read_check: ReadCheck,
+    /// While a collection runs, the blocks put meanwhile: it must keep what they lead to.
+    fresh: Mutex<Vec<Id>>,
+    collecting: AtomicBool,
+    /// Why nothing is acknowledged any more.
+    poisoned: OnceLock<String>,
+    damage: Vec<String>,
 }
 
 impl Blocks {
-    pub(crate) fn open(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Self, StoreError> {
-        let dir = dir.join("segments");
-        disk.create_dir_all(&dir).map_err(|e| StoreError::io("create", &dir, e))?;
-        let path = dir.join("00000001.car");
-        let file = match disk.open(&path, Open::Write) {
-            Ok(file) => file,
-            Err(_) => {
-                let file = disk.open(&path, Open::Create).map_err(|e| StoreError::io("create", &path, e))?;
-                file.write_at(HEADER, 0).map_err(|e| StoreError::io("write", &path, e))?;
-                file
-            }
-        };
-        let io = |e| StoreError::io("read", &path, e);
-        let bytes = file.read_exact_at(file.len().map_err(io)? as usize, 0).map_err(io)?;
-        let mut at = HEADER.len();
-        let mut index = HashMap::new();
-        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let Ok((len, body)) = varint::decode(rest) else { break };
-            let Some(record) = body.get(..len as usize) else { break };
-            let Ok((cid, data)) = Cid::decode(record) else { break };
-            let head = rest.len() - body.len() + record.len() - data.len();
-            index.insert(cid.hash().clone(), (cid, (at + head) as u64, data.len() as u64));
-            at += head + data.len();
-        }
-        Ok(Self { file, path, end: Mutex::new(at as u64), index: RwLock::new(index) })
+    /// Opens the blocks in `dir`. Makes nothing: the first put does.
+    pub(crate) fn open(disk: &Arc<dyn Disk>, dir: &Path, options: BlockOptions) -> Result<Self, StoreError> {
+        let segments = Arc::new(Segments::new(disk.clone(), dir.join("segments")));
+        let found = recover::recover(disk, dir, &segments)?;
+        let BlockOptions { segment_bytes, slab_bytes, read_check } = options;
+        let writer = Writer::new(segments.clone(), found.resume, found.next_segment, segment_bytes, slab_bytes);
+        let seed = found.index.read().seed();
+        Ok(Self {
+            segments,
+            writer,
+            index: found.index,
+            files: found.files,
+            commit: Commit::default(),
+            seed,
+            read_check,
+            fresh: Mutex::default(),
+            collecting: AtomicBool::new(false),
+            poisoned: OnceLock::new(),
+            damage: found.damage,
+        })
     }
 
+    /// What opening found missing or wrong.
+    pub(crate) fn damage(&self) -> &[String] {
+        &self.damage
+    }
+
+    /// The key of the index' names.
+    pub(crate) fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// The id of a CID, if it is stored or linked to.
+    pub(crate) fn id(&self, cid: &Cid) -> Option<Id> {
+        let name = self.seed.name(cid.hash());
+        self.index.read().find(name)
+    }
+
+    /// The length of a stored block.
+    pub(crate) fn len(&self, cid: &Cid) -> Option<u64> {
+        Some(self.lookup(self.seed.name(cid.hash()))?.1.len.into())
+    }
+
+    /// Appends blocks that are not stored yet. Callers hash; only the copying into the log is one at a time.
     pub(crate) fn put_many(&self, blocks: Vec<Block>) -> Result<(), StoreError> {
-        let mut end = self.end.lock();
-        for block in blocks {
-            let (cid, data) = block.into_parts();
-            if cid.hash().is_identity() || self.index.read().contains_key(cid.hash()) {
+        self.check_usable()?;
+        let prepared: Vec<Prepared> =
+            self.unknown(blocks).into_iter().map(|block| Prepared::new(self.seed, block)).collect();
+        if prepared.is_empty() {
+            return Ok(());
+        }
+        let mut appender = self.writer.appender();
+        for block in prepared {
+            let Prepared { block, name, codec, checksum, links } = block;
+            // Another thread, or this list, may have put it since.
+            if self.touch(name, codec) {
                 continue;
             }
-            let mut record = Vec::new();
-            varint::encode((cid.encoded_len() + data.len()) as u64, &mut record);
-            cid.encode(&mut record);
-            let at = *end + record.len() as u64;
-            record.extend_from_slice(&data);
-            self.file.write_at(&record, *end).map_err(|e| StoreError::io("write to", &self.path, e))?;
-            *end += record.len() as u64;
-            self.index.write().insert(cid.hash().clone(), (cid, at, data.len() as u64));
+            let head = encode_head(block.cid(), block.data().len());
+            let place = appender.append(&head, block.data()).map_err(|error| self.poison_if_fatal(error))?;
+            let mut index = self.index.write();
+            let id = index.insert(NewBlock { name, codec, place, checksum, links })?;
+            self.note_fresh(id);
         }
         Ok(())
     }
 
-    pub(crate) fn commit(&self) -> Result<(), StoreError> {
-        self.file.sync().map_err(|e| StoreError::io("flush", &self.path, e))
-    }
-
+    /// The block under this CID. The record is read, its CID compared and its data checked.
     pub(crate) fn get(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
-        let Some((_, at, len)) = self.index.read().get(cid.hash()).cloned() else { return Ok(None) };
-        let data = self.file.read_exact_at(len as usize, at).map_err(|e| StoreError::io("read", &self.path, e))?;
-        let corrupt = |e: merkury_core::BlockError| StoreError::CorruptBlock { cid: cid.clone(), why: e.to_string() };
-        Block::verify_big(cid.clone(), Bytes::from(data)).map(Some).map_err(corrupt)
+        let name = self.seed.name(cid.hash());
+        let mut tries = 0;
+        loop {
+            let Some((id, place, checksum)) = self.lookup(name) else { return Ok(None) };
+            tries += 1;
+            let last = tries == READ_TRIES;
+            match self.read(place) {
+                Ok(record) => match self.check(cid, name, place, checksum, record) {
+                    Ok(block) => return Ok(block),
+                    Err(why) if last => return Err(self.forget_damaged(cid, id, place, why)),
+                    Err(_) => {}
+                },
+                Err(error) if last => return Err(error),
+                Err(_) => {}
+            }
+        }
     }
 
-    pub(crate) fn size_of(&self, cid: &Cid) -> Option<u64> {
-        self.index.read().get(cid.hash()).map(|(_, _, len)| *len)
+    /// Where a CID's record is, to read many in the order of the disk.
+    pub(crate) fn place(&self, cid: &Cid) -> Option<Place> {
+        Some(self.lookup(self.seed.name(cid.hash()))?.1)
     }
 
-    pub(crate) fn remove(&self, cid: &Cid) -> Option<u64> {
-        self.index.write().remove(cid.hash()).map(|(_, _, len)| len)
+    /// Where a stored block leads when it is read as one of `codec`; `None` when it is not stored any more.
+    pub(crate) fn links_under(&self, id: Id, codec: Codec) -> Result<Option<Links>, StoreError> {
+        let Some((place, checksum)) = self.index.read().stored(id) else { return Ok(None) };
+        let (record, head_len) = match self.read_checked(place, checksum) {
+            // Moved meanwhile; a collection moves at most once while the walk that asks goes on.
+            Err(error) if self.index.read().stored(id) == Some((place, checksum)) => return Err(error),
+            Err(_) => match self.index.read().stored(id) {
+                None => return Ok(None),
+                Some((place, checksum)) => self.read_checked(place, checksum)?,
+            },
+            Ok(read) => read,
+        };
+        let data = record.get(head_len..head_len + place.len as usize).unwrap_or_default();
+        Ok(Some(links_of(self.seed, codec, data)))
     }
 
-    pub(crate) fn cids(&self) -> Vec<(Cid, u64)> {
-        self.index.read().values().map(|(cid, _, len)| (cid.clone(), *len)).collect()
+    /// A record whose data matches the checksum, and the length of its head.
+    pub(crate) fn read_checked(&self, place: Place, checksum: u32) -> Result<(Bytes, usize), StoreError> {
+        let record = self.read(place)?;
+        let damaged = |why| StoreError::damaged(&self.segments.path(place.segment), place.offset.into(), why);
+        let head = decode_head(&record).map_err(|_| damaged("no readable record"))?;
+        let data = record.get(head.head_len..head.head_len + head.data_len);
+        match data {
+            Some(data) if data.len() == place.len as usize && crc32fast::hash(data) == checksum => {
+                Ok((record.slice(..head.head_len + head.data_len), head.head_len))
+            }
+            _ => Err(damaged("the block's bytes have changed")),
+        }
+    }
+
+    /// Bytes of all files.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        let segments: u64 = self.index.read().usage().values().map(|usage| usage.end).sum();
+        segments + self.files.bytes()
+    }
+
+    /// Fails once a flush has failed.
+    pub(crate) fn check_usable(&self) -> Result<(), StoreError> {
+        match self.poisoned.get() {
+            Some(why) => Err(StoreError::Poisoned { why: why.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn lookup(&self, name: Name) -> Option<(Id, Place, u32)> {
+        let index = self.index.read();
+        let id = index.find(name)?;
+        index.stored(id).map(|(place, checksum)| (id, place, checksum))
+    }
+
+    /// The blocks that are not stored; those that are get touched. Identity CIDs need no storing.
+    fn unknown(&self, blocks: Vec<Block>) -> Vec<Block> {
+        let stored = |block: &Block| {
+            block.cid().hash().is_identity()
+                || self.touch(self.seed.name(block.cid().hash()), Codec::of(block.cid().codec()))
+        };
+        blocks.into_iter().filter(|block| !stored(block)).collect()
+    }
+
+    /// Remembers that a stored block was put again; false if it is not stored.
+    fn touch(&self, name: Name, codec: Codec) -> bool {
+        let index = self.index.read();
+        let Some(id) = index.find(name).filter(|id| index.stored(*id).is_some()) else { return false };
+        index.touch(id);
+        self.note_fresh(id);
+        if index.lacks_codec(id, codec) {
+            drop(index);
+            self.index.write().note_codec(id, codec);
+        }
+        true
+    }
+
+    /// Called with the index locked, as the collector begins with the index locked.
+    fn note_fresh(&self, id: Id) {
+        if self.collecting.load(Ordering::Relaxed) {
+            self.fresh.lock().push(id);
+        }
+    }
+
+    /// The bytes of a record: its head and data, and perhaps a few more.
+    pub(crate) fn read(&self, place: Place) -> Result<Bytes, StoreError> {
+        let usual = HEAD_BYTES_USUAL + place.len as usize;
+        let bytes = self.read_span(place.segment, place.offset.into(), usual)?;
+        match decode_head(&bytes) {
+            Ok(head) if head.head_len + head.data_len > bytes.len() => {
+                self.read_span(place.segment, place.offset.into(), head.head_len + head.data_len)
+            }
+            Err(HeadError::Short) => {
+                let most = record::HEAD_BYTES_MAX + place.len as usize;
+                self.read_span(place.segment, place.offset.into(), most)
+            }
+            _ => Ok(bytes),
+        }
+    }
+
+    /// Up to `len` bytes of a segment, from memory where the file may not have them yet.
+    fn read_span(&self, segment: u32, offset: u64, len: usize) -> Result<Bytes, StoreError> {
+        let overlay = self.writer.overlay(segment);
+        let memory = overlay.span();
+        let in_memory = memory.end.saturating_sub(offset).min(len as u64) as usize;
+        let mut bytes = if !memory.is_empty() && memory.start <= offset {
+            vec![0; in_memory]
+        } else {
+            let fail = |e| StoreError::io("read", &self.segments.path(segment), e);
+            let mut bytes = self.segments.file(segment)?.read_up_to(len, offset).map_err(fail)?;
+            if bytes.len() < in_memory {
+                bytes.resize(in_memory, 0);
+            }
+            bytes
+        };
+        overlay.lay_over(&mut bytes, offset);
+        Ok(Bytes::from(bytes))
+    }
+
+    /// The block in a record; `Ok(None)` if the record is about another block with the same name; `Err` says what is wrong.
+    fn check(
+        &self,
+        cid: &Cid,
+        name: Name,
+        place: Place,
+        checksum: u32,
+        record: Bytes,
+    ) -> Result<Option<Block>, &'static str> {
+        let head = decode_head(&record).map_err(|_| "its record has no readable head")?;
+        if head.data_len != place.len as usize {
+            return Err("its record has another length");
+        }
+        if head.cid.hash() != cid.hash() {
+            let collides = self.seed.name(head.cid.hash()) == name;
+            return if collides { Ok(None) } else { Err("its record is of another block") };
+        }
+        let data = record.slice(head.head_len.min(record.len())..);
+        let data = data.slice(..head.data_len.min(data.len()));
+        let block = match self.read_check {
+            ReadCheck::Checksum => Block::recall(cid.clone(), data, checksum),
+            ReadCheck::Hash => Block::verify_big(cid.clone(), data),
+        };
+        block.map(Some).map_err(|_| "its bytes have changed")
+    }
+
+    /// A damaged block is as good as none; without it in the index it can be fetched and put again.
+    fn forget_damaged(&self, cid: &Cid, id: Id, place: Place, why: &str) -> StoreError {
+        let path = self.segments.path(place.segment);
+        tracing::error!(%cid, path = %path.display(), offset = place.offset, why, "a stored block is damaged");
+        let mut index = self.index.write();
+        if index.stored(id).is_some_and(|(now, _)| now == place) {
+            index.forget(id);
+        }
+        let why = format!("{why} ({} at byte {})", path.display(), place.offset);
+        StoreError::CorruptBlock { cid: cid.clone(), why }
+    }
+
+    fn poison_if_fatal(&self, error: StoreError) -> StoreError {
+        if !matches!(error, StoreError::NoSpace { .. }) {
+            let _ = self.poisoned.set(error.to_string());
+        }
+        error
     }
 }

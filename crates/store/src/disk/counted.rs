@@ -106,6 +106,12 @@ impl DiskFile for CountedFile {
         Ok(got)
     }
 
+    fn read_up_to(&self, len: usize, offset: u64) -> io::Result<Vec<u8>> {
+        let bytes = self.inner.read_up_to(len, offset)?;
+        self.counters.bytes_read.fetch_add(bytes.len() as u64, Relaxed);
+        Ok(bytes)
+    }
+
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.counters.writes.fetch_add(1, Relaxed);
         self.counters.bytes_written.fetch_add(bytes.len() as u64, Relaxed);

@@ -70,10 +70,18 @@ pub trait DiskFile: Send + Sync {
     /// Makes the bytes and the length durable.
     fn sync(&self) -> io::Result<()>;
 
+    /// Reads up to `len` bytes; less only at the end of the file.
+    fn read_up_to(&self, len: usize, offset: u64) -> io::Result<Vec<u8>> {
+        let mut buffer = vec![0; len];
+        let got = self.read_at(&mut buffer, offset)?;
+        buffer.truncate(got);
+        Ok(buffer)
+    }
+
     /// Reads exactly `len` bytes, or fails with `UnexpectedEof`.
     fn read_exact_at(&self, len: usize, offset: u64) -> io::Result<Vec<u8>> {
-        let mut buffer = vec![0; len];
-        match self.read_at(&mut buffer, offset)? {
+        let buffer = self.read_up_to(len, offset)?;
+        match buffer.len() {
             got if got == len => Ok(buffer),
             got => Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("{got} of {len} bytes at {offset}"))),
         }

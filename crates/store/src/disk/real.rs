@@ -6,6 +6,9 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+
 use super::{ALIGN, Disk, DiskFile, Open};
 
 /// The file system of the operating system.
@@ -75,6 +78,22 @@ impl DiskFile for RealFile {
             }
         }
         Ok(done)
+    }
+
+    fn read_up_to(&self, len: usize, offset: u64) -> io::Result<Vec<u8>> {
+        // Into memory that was not zeroed first: the larger part of the time of a warm read would go there.
+        let mut buffer = Vec::with_capacity(len);
+        while buffer.len() < len {
+            // The vector may have got more room than asked for; what comes too much is cut off below.
+            let at = offset + buffer.len() as u64;
+            match rustix::io::pread(&self.file, spare_capacity(&mut buffer), at) {
+                Ok(0) => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        buffer.truncate(len);
+        Ok(buffer)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {

@@ -83,6 +83,11 @@ impl Tables {
         self.tables.read().get(table).map_or(0, Table::len)
     }
 
+    /// Bytes of the log.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.log.lock().end
+    }
+
     /// Makes changes, all or none, and returns when they are durable.
     pub(crate) fn commit(&self, changes: &[Change]) -> Result<(), StoreError> {
         self.commit_if(|_| Ok(changes.to_vec()))
@@ -110,10 +115,10 @@ impl Tables {
         if let Some(why) = &state.failed {
             return Err(StoreError::Poisoned { why: why.clone() });
         }
-        let batch = log::encode_batch(state.next_number, changes)?;
         if state.end > REWRITE_BYTES_MIN && state.end > 2 * state.live_bytes {
             self.rewrite(state)?;
         }
+        let batch = log::encode_batch(state.next_number, changes)?;
         let file = match &state.file {
             Some(file) => file.clone(),
             None => self.replace_file(state, &[])?,

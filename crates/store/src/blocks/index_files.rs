@@ -1,0 +1,262 @@
+//! The index on disk: `index` (a checkpoint) and `index.delta` (frames appended to it).
+//!
+//! Both are disposable, so nothing waits for a flush of them, with one exception: that a segment is about to be removed is
+//! flushed before it is removed, so that a missing segment is never mistaken for a loss, nor a loss for a removal.
+//!
+//! A new checkpoint is written when the frames have become as long as the last one: the cost of checkpoints stays in
+//! proportion to what was put, and opening reads at most twice the size of the index. Checkpoint and delta carry a
+//! generation; a delta of another generation than the checkpoint's is left over from a crash and not looked at.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::index::image::{self, Checkpoint, Covered, DELTA_HEAD_BYTES, FrameId};
+use super::index::{Id, Index, Seed};
+use crate::StoreError;
+use crate::disk::{Disk, DiskFile, Open};
+
+/// No checkpoint is written before the frames are this long.
+const CHECKPOINT_BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// Most entries in a frame; a commit that changed more writes a checkpoint.
+const FRAME_IDS_MAX: usize = 1 << 20;
+
+/// The files of the index.
+pub(super) struct IndexFiles {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    state: Mutex<State>,
+}
+
+struct State {
+    generation: u64,
+    checkpoint_bytes: u64,
+    delta: Option<Arc<dyn DiskFile>>,
+    delta_end: u64,
+    last_frame: FrameId,
+    /// A frame could not be written: the following ones would not fit. A checkpoint mends it.
+    broken: bool,
+}
+
+/// What was read.
+pub(super) struct Loaded {
+    pub(super) index: Index,
+    pub(super) covered: Covered,
+    /// Segments that were about to be removed.
+    pub(super) dropped: Vec<u32>,
+}
+
+/// What a commit adds.
+pub(super) struct Changes<'a> {
+    pub(super) covered: Covered,
+    pub(super) ids: Vec<Id>,
+    pub(super) aliases: bool,
+    /// Segments that will be removed once this is durable.
+    pub(super) dropped: &'a [u32],
+}
+
+impl IndexFiles {
+    /// Reads what is there. A damaged or missing checkpoint gives an empty index, a damaged frame ends the reading.
+    pub(super) fn load(disk: Arc<dyn Disk>, dir: PathBuf) -> Result<(Self, Loaded), StoreError> {
+        let mut state = State {
+            generation: 0,
+            checkpoint_bytes: 0,
+            delta: None,
+            delta_end: 0,
+            last_frame: FrameId::default(),
+            broken: false,
+        };
+        let files = |state| Self { disk: disk.clone(), dir: dir.clone(), state: Mutex::new(state) };
+        let delta = read_whole(&disk, &dir.join("index.delta"))?;
+        let head = delta.as_ref().and_then(|(_, bytes)| image::decode_delta_head(bytes).ok());
+        let mut loaded = match read_whole(&disk, &dir.join("index"))? {
+            Some((_, bytes)) => match image::decode_checkpoint(&bytes) {
+                Ok(Checkpoint { index, generation, covered }) => {
+                    (state.generation, state.checkpoint_bytes) = (generation, bytes.len() as u64);
+                    Loaded { index, covered, dropped: Vec::new() }
+                }
+                Err(why) => {
+                    tracing::warn!(why, "the index checkpoint cannot be used; rebuilding it from the segments");
+                    state.broken = true;
+                    // A higher generation than any before, so that the old delta stays without effect.
+                    state.generation = head.map_or(0, |(generation, _)| generation) + 1;
+                    return Ok((files(state), Loaded::nothing(Seed::random())));
+                }
+            },
+            None => Loaded::nothing(head.map_or_else(Seed::random, |(_, seed)| seed)),
+        };
+        match (delta, head) {
+            (Some((file, bytes)), Some((generation, seed)))
+                if generation == state.generation && seed == loaded.index.seed() =>
+            {
+                replay(&bytes, &mut state, &mut loaded);
+                if state.delta_end < bytes.len() as u64 {
+                    file.set_len(state.delta_end).map_err(|e| StoreError::io("cut", &dir.join("index.delta"), e))?;
+                }
+                state.delta = Some(file);
+            }
+            // Left over from before a checkpoint, or not even a delta: the next frame begins a new one.
+            _ => {}
+        }
+        // What was replayed is in the file already.
+        loaded.index.take_changed();
+        Ok((files(state), loaded))
+    }
+
+    /// Bytes of both files.
+    pub(super) fn bytes(&self) -> u64 {
+        let state = self.state.lock();
+        state.checkpoint_bytes + state.delta_end
+    }
+
+    /// Remembers what a commit changed. Fails only when segments are to be dropped and that could not be made durable.
+    pub(super) fn append(&self, index: &RwLock<Index>, mut changes: Changes<'_>) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        changes.ids.sort_unstable();
+        changes.ids.dedup();
+        if changes.ids.is_empty() && !changes.aliases && changes.dropped.is_empty() {
+            return Ok(());
+        }
+        let must = !changes.dropped.is_empty();
+        let many = changes.ids.len() > FRAME_IDS_MAX;
+        if !many && !state.broken {
+            if let Err(error) = self.append_frame(&mut state, index, &changes) {
+                tracing::warn!(%error, "the index could not be kept up to date on disk; opening may take longer");
+                state.broken = true;
+            }
+        }
+        let long = state.delta_end > CHECKPOINT_BYTES_MIN.max(state.checkpoint_bytes);
+        if many || long || (state.broken && must) {
+            let done = self.checkpoint(&mut state, index, changes.covered);
+            if done.is_err() {
+                state.broken = true;
+            }
+            return if must { done } else { Ok(()) };
+        }
+        match &state.delta {
+            Some(delta) if must => {
+                delta.sync().map_err(|e| StoreError::io("flush", &self.delta_path(), e))?;
+                self.disk.sync_dir(&self.dir).map_err(|e| StoreError::io("flush", &self.dir, e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the whole index: when frames can no longer be appended, or opening had to read much.
+    pub(super) fn mend(&self, index: &RwLock<Index>, covered: Covered) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        self.checkpoint(&mut state, index, covered)
+    }
+
+    /// Whether frames can no longer be appended.
+    pub(super) fn is_broken(&self) -> bool {
+        self.state.lock().broken
+    }
+
+    fn append_frame(&self, state: &mut State, index: &RwLock<Index>, changes: &Changes<'_>) -> Result<(), StoreError> {
+        let fail = |error| StoreError::io("write to", &self.delta_path(), error);
+        let delta = match &state.delta {
+            Some(delta) => delta.clone(),
+            None => self.new_delta(state, index.read().seed())?,
+        };
+        let (frame, id) = image::encode_frame(
+            &index.read(),
+            state.last_frame,
+            changes.covered,
+            &changes.ids,
+            changes.aliases,
+            changes.dropped,
+        );
+        delta.write_at(&frame, state.delta_end).map_err(fail)?;
+        state.delta_end += frame.len() as u64;
+        state.last_frame = id;
+        Ok(())
+    }
+
+    /// Begins a delta for the checkpoint there is.
+    fn new_delta(&self, state: &mut State, seed: Seed) -> Result<Arc<dyn DiskFile>, StoreError> {
+        let path = self.delta_path();
+        let head = image::encode_delta_head(state.generation, seed);
+        let file = self.replace(&path, &head, false)?;
+        (state.delta, state.delta_end) = (Some(file.clone()), head.len() as u64);
+        state.last_frame = FrameId::default();
+        Ok(file)
+    }
+
+    fn checkpoint(&self, state: &mut State, index: &RwLock<Index>, covered: Covered) -> Result<(), StoreError> {
+        let generation = state.generation + 1;
+        let (bytes, seed) = {
+            let index = index.read();
+            (image::encode_checkpoint(&index, generation, covered), index.seed())
+        };
+        self.replace(&self.dir.join("index"), &bytes, true)?;
+        self.disk.sync_dir(&self.dir).map_err(|e| StoreError::io("flush", &self.dir, e))?;
+        (state.generation, state.checkpoint_bytes, state.delta) = (generation, bytes.len() as u64, None);
+        self.new_delta(state, seed)?;
+        state.broken = false;
+        Ok(())
+    }
+
+    /// Puts a file in place under its name in one step.
+    fn replace(&self, path: &Path, bytes: &[u8], sync: bool) -> Result<Arc<dyn DiskFile>, StoreError> {
+        let aside = path.with_file_name(format!("{}.new", path.file_name().unwrap_or_default().to_string_lossy()));
+        let fail = |what, error| StoreError::io(what, &aside, error);
+        self.disk.create_dir_all(&self.dir).map_err(|e| StoreError::io("create", &self.dir, e))?;
+        match self.disk.remove(&aside) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fail("remove", error)),
+            _ => {}
+        }
+        let file = self.disk.open(&aside, Open::Create).map_err(|e| fail("create", e))?;
+        file.write_at(bytes, 0).map_err(|e| fail("write to", e))?;
+        if sync {
+            file.sync().map_err(|e| fail("flush", e))?;
+        }
+        self.disk.rename(&aside, path).map_err(|e| fail("rename", e))?;
+        Ok(file)
+    }
+
+    fn delta_path(&self) -> PathBuf {
+        self.dir.join("index.delta")
+    }
+}
+
+impl Loaded {
+    fn nothing(seed: Seed) -> Self {
+        Self { index: Index::new(seed), covered: Covered::default(), dropped: Vec::new() }
+    }
+}
+
+/// Applies frames up to the first that is not whole.
+fn replay(bytes: &[u8], state: &mut State, loaded: &mut Loaded) {
+    let mut at = DELTA_HEAD_BYTES;
+    while let Some((id, payload, size)) = image::decode_frame(bytes.get(at..).unwrap_or_default(), state.last_frame) {
+        match image::apply_frame(&mut loaded.index, payload) {
+            Ok((covered, dropped)) => {
+                loaded.covered = covered;
+                loaded.dropped.extend(dropped);
+            }
+            Err(why) => {
+                tracing::warn!(why, at, "a frame of the index cannot be used; reading segments instead");
+                state.broken = true;
+                break;
+            }
+        }
+        at += size;
+        state.last_frame = id;
+    }
+    state.delta_end = at as u64;
+}
+
+type Whole = (Arc<dyn DiskFile>, Vec<u8>);
+
+fn read_whole(disk: &Arc<dyn Disk>, path: &Path) -> Result<Option<Whole>, StoreError> {
+    let file = match disk.open(path, Open::Write) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|e| StoreError::io("open", path, e))?,
+    };
+    let fail = |e| StoreError::io("read", path, e);
+    let len = usize::try_from(file.len().map_err(fail)?).unwrap_or(usize::MAX);
+    let bytes = file.read_exact_at(len, 0).map_err(fail)?;
+    Ok(Some((file, bytes)))
+}

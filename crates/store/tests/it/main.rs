@@ -1,0 +1,11 @@
+//! Tests of the store as others see it. One file per subject; `support` makes blocks and stores.
+#![allow(clippy::unwrap_used)]
+
+mod blocks;
+mod crash;
+mod damage;
+mod gc;
+mod model;
+mod pins;
+mod repo;
+mod support;
