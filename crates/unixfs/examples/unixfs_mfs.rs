@@ -1,6 +1,6 @@
 //! Runs a script of MFS operations on an empty file system and prints the CID of each path after each operation, for
 //! comparing with other programs. Lines: `mkdir PATH`, `write PATH OFFSET BYTES [trunc]` (bytes of a fixed pattern),
-//! `cp FROM TO`, `mv FROM TO`, `rm PATH`, `truncate PATH SIZE`. Option `--cid-version=1`.
+//! `cp FROM TO`, `mv FROM TO`, `rm PATH`, `truncate PATH SIZE`. Options `--cid-version=1`, `--threshold=BYTES`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
 #[path = "../tests/it/support.rs"]
@@ -16,6 +16,9 @@ fn main() {
     let mut options = MfsOptions::default();
     if std::env::args().any(|argument| argument == "--cid-version=1") {
         options.cid.format = CidFormat::V1;
+    }
+    if let Some(bytes) = std::env::args().find_map(|argument| argument.strip_prefix("--threshold=")?.parse().ok()) {
+        options.directory.threshold_bytes = bytes;
     }
     let store = Arc::new(support::Memory::default());
     let root = Mfs::empty_root(&*store, &MfsOptions::default()).unwrap();

@@ -332,11 +332,11 @@ fn a_stream_gives_what_the_disk_gives() {
     let sorted =
         [("t", None), ("t/a", None), ("t/a/x", Some("1")), ("t/a/y", Some("3")), ("t/b", Some("2")), ("t/e", None)];
     let (added, names) = add_entries(&sorted, false).expect("add");
-    assert_eq!(added, [expected.clone()]);
+    assert_eq!(added, std::slice::from_ref(&expected));
     assert_eq!(names, ["t/a/x", "t/a/y", "t/b", "t/a", "t/e", "t"]);
     // Without directories and out of order, as clients may send it.
     let mixed = [("t/a/x", Some("1")), ("t/b", Some("2")), ("t/e", None), ("t/a/y", Some("3"))];
-    assert_eq!(add_entries(&mixed, false).expect("add").0, [expected.clone()]);
+    assert_eq!(add_entries(&mixed, false).expect("add").0, [expected]);
     // Wrapped, several items are one directory.
     let (wrapped, names) = add_entries(&[("x", Some("1")), ("y", Some("3"))], true).expect("add");
     assert_eq!((wrapped.len(), wrapped[0].name.as_str()), (1, ""));
