@@ -37,9 +37,7 @@ pub use files::{
 pub use keys::{KeyInfo, KeyKind, Keys};
 pub use mfs::{Mfs, MfsCopyOptions, MfsEntry, MfsNodeOptions, MfsStat, MfsWriteOptions};
 pub use names::{Names, Resolved};
-pub use peers::{
-    BitswapStat, ConnectionDirection, ConnectionInfo, Identity, KnownPeer, Ledger, PeerIdentify, Peers,
-};
+pub use peers::{BitswapStat, ConnectionDirection, ConnectionInfo, Identity, KnownPeer, Ledger, PeerIdentify, Peers};
 pub use pins::{PinEntry, PinEvent, PinFilter, PinKind, PinMode, PinOptions, Pins};
 pub use repo::{GcEvent, Repo, RepoStat, RepoVersion};
 pub use routing::{PeerAddresses, Routing, RoutingEvent};

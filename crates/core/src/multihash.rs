@@ -174,7 +174,8 @@ impl Multihash {
         if !crate::hash::is_allowed(self.code) {
             return Err(MultihashError::Insecure(self.code));
         }
-        if !(DIGEST_BYTES_MIN..=DIGEST_BYTES_MAX).contains(&bytes) {
+        let longest = crate::hash::digest_len_max(self.code).unwrap_or(DIGEST_BYTES_MAX);
+        if !(DIGEST_BYTES_MIN..=longest).contains(&bytes) {
             return Err(MultihashError::Length { code: self.code, bytes });
         }
         Ok(())

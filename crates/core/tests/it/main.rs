@@ -1,7 +1,12 @@
 //! Integration tests of the data model: one binary.
 //!
 //! - `kubo_vectors`: blocks that Kubo 0.43.1 wrote, byte for byte.
+//! - `codecs`: values, links and strictness of DAG-CBOR, DAG-JSON and DAG-JOSE.
+//! - `hostile`: inputs made to break decoders, each with its verdict and, where it matters, its limit of memory.
 //! - `properties`: round trips of generated values, and decoders fed with noise.
 
+mod codecs;
+mod hostile;
 mod kubo_vectors;
+mod memory;
 mod properties;

@@ -265,8 +265,9 @@ impl UnixFs {
 
     /// Whether message and links belong together; which rules apply depends on the kind.
     ///
-    /// Files: one size per link, sizes add up to the declared size and fit 63 bits. Directories: names that a path can
-    /// hold; names twice are allowed, the first counts. Shards: see [`HamtShard`]. Symlinks: a target, no links.
+    /// Files: one size per link, sizes add up to the declared size and fit 63 bits. Directories: names as
+    /// [`check_entry_name`] wants them; names twice are allowed, the first counts. Shards: see [`HamtShard`].
+    /// Symlinks: a target, no links.
     pub fn check(&self, links: &[PbLink]) -> Result<(), UnixFsError> {
         match self.kind {
             Kind::File | Kind::Raw => self.check_file(links),
@@ -306,10 +307,19 @@ impl UnixFs {
     }
 }
 
-/// Refuses names that no path can reach or that would leave a directory on export.
+/// Refuses names that no directory may hold: the empty name, names with a zero byte, and names of which a part is `.`
+/// or `..`. A slash alone is let through, so that such a directory can be listed; no path reaches the entry, and
+/// [`check_file_name`] keeps it from leaving.
 pub fn check_entry_name(name: &[u8]) -> Result<(), UnixFsError> {
-    let is_bad = matches!(name, b"" | b"." | b"..") || name.iter().any(|&byte| byte == b'/' || byte == 0);
-    if is_bad { Err(UnixFsError::EntryName(shorten(name))) } else { Ok(()) }
+    let climbs = name.split(|&byte| byte == b'/').any(|part| matches!(part, b"." | b".."));
+    if name.is_empty() || name.contains(&0) || climbs { Err(UnixFsError::EntryName(shorten(name))) } else { Ok(()) }
+}
+
+/// Refuses names that a file system cannot hold as one name: what [`check_entry_name`] refuses, and slashes. Whatever
+/// writes entries out (`get`, tar, mounts) asks this first.
+pub fn check_file_name(name: &[u8]) -> Result<(), UnixFsError> {
+    check_entry_name(name)?;
+    if name.contains(&b'/') { Err(UnixFsError::EntryName(shorten(name))) } else { Ok(()) }
 }
 
 fn shorten(name: &[u8]) -> String {
@@ -395,10 +405,13 @@ mod tests {
 
     #[test]
     fn names_that_leave_a_directory() {
-        for name in ["", ".", "..", "a/b", "a\0"] {
+        for name in ["", ".", "..", "../x", "a/../b", "a/.", "a\0"] {
             assert!(UnixFs::new(Kind::Directory).check(&[link(name)]).is_err(), "{name:?}");
         }
-        for name in ["...", "con", "a\\b", "\u{202e}txt"] {
+        for name in ["a/b", "/a", ".."] {
+            assert!(check_file_name(name.as_bytes()).is_err(), "{name:?}");
+        }
+        for name in ["...", "con", "a\\b", "<b></b>", "\u{202e}txt"] {
             assert_eq!(UnixFs::new(Kind::Directory).check(&[link(name)]), Ok(()), "{name:?}");
         }
     }
