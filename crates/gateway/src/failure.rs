@@ -81,6 +81,14 @@ impl From<ApiError> for Failure {
             ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
             ErrorKind::Corrupt | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self { status, message: error.message, hints: error.hints, fields: Vec::new() }
+        // The error's own hints are about commands; whoever reads this has a browser.
+        let mut failure = Self::new(status, error.message);
+        if status == StatusCode::NOT_FOUND {
+            failure.hints = vec![
+                "check that the whole link was copied; capital letters count".into(),
+                "go up to the directory that should hold it, and look for it there".into(),
+            ];
+        }
+        failure
     }
 }

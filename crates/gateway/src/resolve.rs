@@ -44,6 +44,9 @@ impl Found {
         self.cid = step.cid.clone();
         self.rest = step.rest.clone();
         self.steps.extend(step.passed.iter().cloned());
+        if self.steps.last() != Some(&step.cid) {
+            self.steps.push(step.cid.clone());
+        }
         self.roots.push(step.cid.clone());
     }
 }

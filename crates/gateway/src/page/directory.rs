@@ -143,12 +143,14 @@ impl Head<'_> {
         out.push_str("<div class=\"card\"><table><thead><tr><th class=\"name\">Name</th><th class=\"size\">Size</th>");
         out.push_str("<th class=\"cid\">CID</th></tr></thead><tbody>\n");
         if !self.target.path.segments().is_empty() {
-            out.push_str("<tr><td class=\"name\" colspan=\"3\"><a href=\"../\">");
+            out.push_str("<tr><td class=\"name\"><a href=\"../\">");
             icon(&mut out, "up");
-            out.push_str("<span>Parent directory</span></a></td></tr>\n");
+            out.push_str("<span>Parent directory</span></a></td><td></td><td class=\"cid\"></td></tr>\n");
         }
         if rows.is_some_and(<[Row]>::is_empty) {
-            out.push_str("<tr><td class=\"empty\" colspan=\"3\">This directory is empty.</td></tr>\n");
+            out.push_str(
+                "<tr><td class=\"name empty\">This directory is empty.</td><td></td><td class=\"cid\"></td></tr>\n",
+            );
         }
         out
     }
