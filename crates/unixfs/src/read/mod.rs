@@ -78,13 +78,13 @@ impl ReadError {
 pub struct ReadWindow {
     /// At first.
     pub start_bytes: u64,
-    /// At most.
+    /// At most: with hundreds of readers this is what a node holds for each of them.
     pub max_bytes: u64,
 }
 
 impl Default for ReadWindow {
     fn default() -> Self {
-        Self { start_bytes: 4 << 20, max_bytes: 64 << 20 }
+        Self { start_bytes: 4 << 20, max_bytes: 16 << 20 }
     }
 }
 

@@ -39,6 +39,8 @@ enum State {
     Fetching(u64),
     /// Content of the range.
     Ready(Bytes),
+    /// It cannot be had; told when its turn comes, so that what is before it is still delivered.
+    Failed(ReadError),
 }
 
 /// A stream of the bytes of a range.
@@ -110,29 +112,40 @@ impl FileStream {
     }
 
     /// Asks for the piece at `at`. True when the answer was at hand.
-    fn start_fetch(&mut self, at: usize, context: &mut Context<'_>) -> Result<bool, ReadError> {
-        let Some(piece) = self.pieces.get_mut(at) else { return Ok(false) };
+    fn start_fetch(&mut self, at: usize, context: &mut Context<'_>) -> bool {
+        let Some(piece) = self.pieces.get_mut(at) else { return false };
         if !matches!(piece.state, State::Idle) {
-            return Ok(false);
+            return false;
         }
         let (get, cid, number) = (self.get.clone(), piece.cid.clone(), self.next_fetch);
         self.next_fetch += 1;
         let mut fetch: Fetch = Box::pin(async move { (number, get.get(&cid).await) });
         match fetch.as_mut().poll(context) {
-            Poll::Ready((_, answer)) => self.arrived(at, answer?).map(|()| true),
+            Poll::Ready((_, answer)) => {
+                self.arrived(at, answer);
+                true
+            }
             Poll::Pending => {
                 piece.state = State::Fetching(number);
                 self.in_flight_bytes += cost(piece.bytes);
                 self.is_remote = true;
                 self.fetches.push(fetch);
-                Ok(false)
+                false
             }
         }
     }
 
+    /// Puts an answer in its place.
+    fn arrived(&mut self, at: usize, answer: Result<Block, GetError>) {
+        let placed = answer.map_err(ReadError::from).and_then(|block| self.place(at, &block));
+        if let (Err(error), Some(piece)) = (placed, self.pieces.get_mut(at)) {
+            piece.state = State::Failed(error);
+        }
+    }
+
     /// Puts what a block holds in its place.
-    fn arrived(&mut self, at: usize, block: Block) -> Result<(), ReadError> {
-        let node = Node::of_block(&block)?;
+    fn place(&mut self, at: usize, block: &Block) -> Result<(), ReadError> {
+        let node = Node::of_block(block)?;
         let Some(piece) = self.pieces.get(at) else { return Ok(()) };
         let cid = || block.cid().clone();
         if node.node_type() != Some(NodeType::File) {
@@ -157,29 +170,30 @@ impl FileStream {
     }
 
     /// Takes blocks that arrived.
-    fn take_arrived(&mut self, context: &mut Context<'_>) -> Result<(), ReadError> {
+    fn take_arrived(&mut self, context: &mut Context<'_>) {
         while let Poll::Ready(Some((number, answer))) = Pin::new(&mut self.fetches).poll_next(context) {
             let found = self.pieces.iter().position(|piece| matches!(piece.state, State::Fetching(n) if n == number));
             let Some(at) = found else { continue };
             self.in_flight_bytes = self.in_flight_bytes.saturating_sub(cost(self.pieces[at].bytes));
-            self.arrived(at, answer?)?;
+            self.arrived(at, answer);
         }
-        Ok(())
     }
 
     /// Asks for what follows, as far as the window reaches.
-    fn fill_window(&mut self, context: &mut Context<'_>) -> Result<(), ReadError> {
+    fn fill_window(&mut self, context: &mut Context<'_>) {
         let mut held = 0;
         let mut at = 0;
         while at < self.pieces.len() {
             held += match &self.pieces[at].state {
                 State::Ready(content) => content.len() as u64,
                 State::Fetching(_) => cost(self.pieces[at].bytes),
+                // Nothing after it will be delivered.
+                State::Failed(_) => break,
                 State::Idle => {
                     if held >= self.window.start_bytes || self.fetches.len() >= IN_FLIGHT_MAX {
                         break;
                     }
-                    if self.start_fetch(at, context)? {
+                    if self.start_fetch(at, context) {
                         // The piece was replaced by what it holds: look at the same place again.
                         continue;
                     }
@@ -188,21 +202,20 @@ impl FileStream {
             };
             at += 1;
         }
-        Ok(())
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ReadError>> {
         loop {
-            self.take_arrived(context)?;
-            while self.start_fetch(0, context)? {}
+            self.take_arrived(context);
+            while self.start_fetch(0, context) {}
             if self.is_remote {
-                self.fill_window(context)?;
+                self.fill_window(context);
                 // Polls what was just started, so that its wake-up is registered.
-                self.take_arrived(context)?;
+                self.take_arrived(context);
             }
             match self.pieces.front().map(|piece| &piece.state) {
                 None => return Poll::Ready(Ok(None)),
-                Some(State::Ready(_)) => return Poll::Ready(Ok(self.deliver())),
+                Some(State::Ready(_) | State::Failed(_)) => return Poll::Ready(self.deliver()),
                 // An inner node arrived just now: ask for its first child at once.
                 Some(State::Idle) => {}
                 Some(State::Fetching(_)) => {
@@ -213,11 +226,16 @@ impl FileStream {
         }
     }
 
-    fn deliver(&mut self) -> Option<Bytes> {
-        let piece = self.pieces.pop_front()?;
-        let State::Ready(content) = piece.state else { return None };
-        self.delivered = self.delivered.saturating_add(content.len() as u64);
-        Some(content)
+    /// The first piece, which is ready or has failed.
+    fn deliver(&mut self) -> Result<Option<Bytes>, ReadError> {
+        match self.pieces.pop_front().map(|piece| piece.state) {
+            Some(State::Ready(content)) => {
+                self.delivered = self.delivered.saturating_add(content.len() as u64);
+                Ok(Some(content))
+            }
+            Some(State::Failed(error)) => Err(error),
+            _ => Ok(None),
+        }
     }
 
     /// The reader waits though a whole window was delivered: ask for more at once.

@@ -224,8 +224,19 @@ fn a_missing_leaf_is_named() {
     let last = add(&store, options, &pattern(5000)[4000..]);
     store.remove(&last);
     assert_eq!(read(store.clone(), &cid, 0, Some(4000)).expect("before it").len(), 4000);
-    match read(store, &cid, 0, None) {
-        Err(ReadError::Get(error)) => assert_eq!(*error.cid(), last),
-        other => panic!("{other:?}"),
+    // Everything before it is delivered first, from near and from far.
+    for get in [store.clone() as Arc<dyn BlockGet>, Arc::new(Far::new(store))] {
+        block_on(async {
+            let mut stream = File::open(get, &cid).await.expect("open").read_range(0, None);
+            let mut bytes = 0;
+            loop {
+                match stream.next().await.expect("an error before the end") {
+                    Ok(part) => bytes += part.len(),
+                    Err(ReadError::Get(error)) => break assert_eq!((bytes, error.cid()), (4000, &last)),
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+            assert!(stream.next().await.is_none());
+        });
     }
 }
