@@ -2,7 +2,7 @@
 //!
 //! Options: `--raw-leaves --cid-version=1 --chunker=… --trickle --v1-2025 --wrap --hidden --inline --preserve-mode
 //! --preserve-mtime --max-file-links=N --max-directory-links=N --mode=OCTAL --progress --all --time --threads=N`.
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::sync::Arc;
 
@@ -36,20 +36,22 @@ fn main() {
                 options.raw_leaves = true;
             }
             "--v1-2025" => options = ImportOptions::v1_2025(),
-            "--chunker" => options.chunker = value.parse().unwrap(),
+            "--chunker" => options.chunker = value.parse().expect("a value of the option"),
             "--trickle" => options.layout = Layout::Trickle,
             "--wrap" => wrap = true,
             "--all" => all = true,
             "--time" => time = true,
-            "--threads" => threads = Some(value.parse().unwrap()),
+            "--threads" => threads = Some(value.parse().expect("a value of the option")),
             "--progress" => options.progress = true,
             "--hidden" => walk.hidden = true,
             "--inline" => options.cid.inline_bytes_max = Some(32),
-            "--max-file-links" => options.file_links_max = value.parse().unwrap(),
-            "--max-directory-links" => options.directory.links_max = Some(value.parse().unwrap()),
+            "--max-file-links" => options.file_links_max = value.parse().expect("a value of the option"),
+            "--max-directory-links" => {
+                options.directory.links_max = Some(value.parse().expect("a value of the option"))
+            }
             "--preserve-mode" => options.metadata.preserve_mode = true,
             "--preserve-mtime" => options.metadata.preserve_mtime = true,
-            "--mode" => options.metadata.fixed.mode = Some(u32::from_str_radix(value, 8).unwrap()),
+            "--mode" => options.metadata.fixed.mode = Some(u32::from_str_radix(value, 8).expect("an octal number")),
             _ => paths.push(argument),
         }
     }
@@ -59,7 +61,7 @@ fn main() {
     let items: Vec<Item<'_>> = paths
         .iter()
         .map(|path| Item::Path {
-            name: std::path::Path::new(path).file_name().unwrap().to_string_lossy().into_owned(),
+            name: std::path::Path::new(path).file_name().expect("a path with a name").to_string_lossy().into_owned(),
             path: path.into(),
             walk: walk.clone(),
         })

@@ -1,7 +1,7 @@
 //! Runs a script of MFS operations on an empty file system and prints the CID of each path after each operation, for
 //! comparing with other programs. Lines: `mkdir PATH`, `write PATH OFFSET BYTES [trunc]` (bytes of a fixed pattern),
 //! `cp FROM TO`, `mv FROM TO`, `rm PATH`, `truncate PATH SIZE`. Options `--cid-version=1`, `--threshold=BYTES`.
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "../tests/it/support.rs"]
 mod support;
@@ -21,10 +21,10 @@ fn main() {
         options.directory.threshold_bytes = bytes;
     }
     let store = Arc::new(support::Memory::default());
-    let root = Mfs::empty_root(&*store, &MfsOptions::default()).unwrap();
+    let root = Mfs::empty_root(&*store, &MfsOptions::default()).expect("memory takes all blocks");
     let mut mfs = Mfs::new(store.clone(), store, options, root);
     for line in std::io::stdin().lines() {
-        let line = line.unwrap();
+        let line = line.expect("text");
         let result = block_on(run(&mut mfs, &line.split(' ').collect::<Vec<_>>()));
         match result {
             Ok(()) => println!("{}", mfs.root()),
@@ -38,8 +38,8 @@ async fn run(mfs: &mut Mfs, words: &[&str]) -> Result<(), MfsError> {
     match words {
         ["mkdir", _] => mfs.mkdir(&path, true, None).await,
         ["write", _, offset, bytes, rest @ ..] => {
-            let offset: u64 = offset.parse().unwrap();
-            let bytes: u64 = bytes.parse().unwrap();
+            let offset: u64 = offset.parse().expect("a number");
+            let bytes: u64 = bytes.parse().expect("a number");
             let data: Vec<u8> = (0..bytes).map(|i| (((i + offset) * 31 + bytes) >> 3) as u8).collect();
             let options =
                 WriteOptions { offset, create: true, parents: true, truncate: !rest.is_empty(), ..Default::default() };
@@ -47,12 +47,12 @@ async fn run(mfs: &mut Mfs, words: &[&str]) -> Result<(), MfsError> {
         }
         ["cp", _, to] => {
             let node = mfs.look_up(&path).await?;
-            let name = path.names().last().unwrap();
+            let name = path.names().last().expect("not the root");
             mfs.put(&node.block, &MfsPath::parse(to)?, name, true, false, None).await
         }
         ["mv", _, to] => mfs.rename(&path, &MfsPath::parse(to)?).await,
         ["rm", _] => mfs.remove(&path, true, false).await,
-        ["truncate", _, bytes] => mfs.truncate(&path, bytes.parse().unwrap()).await,
+        ["truncate", _, bytes] => mfs.truncate(&path, bytes.parse().expect("a number")).await,
         _ => panic!("unknown operation {words:?}"),
     }
 }
