@@ -197,36 +197,35 @@ fn child_word(child: &'static Node, word: &str) -> &'static str {
 }
 
 fn suggest(word: &str) -> String {
-    let mut near: Vec<(usize, &str)> = tree::root()
-        .children
-        .iter()
-        .filter(|(_, node)| node.op.is_some() || !node.children.is_empty())
-        .map(|(name, _)| (distance(word, name), *name))
-        .filter(|(distance, _)| *distance <= 3)
-        .collect();
-    near.sort();
+    let names = tree::root().children.keys().copied();
+    // A command inside the word (`pinls`) is meant for certain; else what a few typed letters more would give.
+    let mut near: Vec<(usize, &str)> = names.clone().filter(|name| word.contains(name)).map(|name| (0, name)).collect();
+    if near.is_empty() {
+        near = names.map(|name| (distance(word, name), name)).filter(|(distance, _)| *distance <= 3).collect();
+        near.sort();
+    }
     let unknown = format!("Unknown Command \"{word}\"");
     match near.as_slice() {
-        [] => unknown,
+        [] => format!("{unknown}\n"),
         [(_, only)] => format!("{unknown}\n\nDid you mean this?\n\n\t{only}"),
         several => {
-            let names: Vec<String> = several.iter().map(|(_, name)| format!("\t{name}")).collect();
-            format!("{unknown}\n\nDid you mean any of these?\n\n{}", names.join("\n"))
+            let names: Vec<&str> = several.iter().map(|(_, name)| *name).collect();
+            format!("{unknown}\n\nDid you mean any of these?\n\n\t{}", names.join("\n\t"))
         }
     }
 }
 
-/// Levenshtein distance, of words short enough to be commands.
+/// What it costs to make `right` of `left`: 1 for a letter more, 3 for one less, 2 for another one.
 fn distance(left: &str, right: &str) -> usize {
     let left: Vec<char> = left.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=left.len()).collect();
-    for (line, character) in right.chars().take(64).enumerate() {
+    let mut row: Vec<usize> = (0..=left.len()).map(|removed| removed * 3).collect();
+    for (line, wanted) in right.chars().take(64).enumerate() {
         let mut diagonal = row[0];
         row[0] = line + 1;
-        for (column, other) in left.iter().enumerate() {
-            let replaced = diagonal + usize::from(*other != character);
+        for (column, have) in left.iter().enumerate() {
+            let replaced = diagonal + if *have == wanted { 0 } else { 2 };
             diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 3);
         }
     }
     row[left.len()]

@@ -75,7 +75,19 @@ pub fn encode(text: &str) -> String {
 
 /// The query string of a call. Options that only matter on this side are left out.
 pub fn write(args: &[String], options: &Options) -> String {
-    const LOCAL: &[&str] = &["api", "api-auth", "repo-dir", "config-file", "config", "debug", "help", "h"];
+    const LOCAL: &[&str] = &[
+        "api",
+        "api-auth",
+        "repo-dir",
+        "config-file",
+        "config",
+        "debug",
+        "help",
+        "h",
+        // The client always asks for JSON, streamed.
+        "encoding",
+        "stream-channels",
+    ];
     let mut pairs: Vec<String> = args.iter().map(|arg| format!("arg={}", encode(arg))).collect();
     for (name, value) in options.given().iter().filter(|(name, _)| !LOCAL.contains(name)) {
         pairs.extend(value.to_query().into_iter().map(|text| format!("{}={}", encode(name), encode(&text))));

@@ -17,7 +17,7 @@ pub enum PinLsOut {
     /// All, by CID.
     All {
         /// The pins.
-        #[serde(rename = "Keys")]
+        #[serde(rename = "Keys", skip_serializing_if = "is_zero")]
         keys: BTreeMap<String, PinLsKind>,
     },
     /// One.
@@ -25,7 +25,7 @@ pub enum PinLsOut {
 }
 
 /// How a block is kept.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PinLsKind {
     /// `direct`, `recursive`, `indirect`, or `indirect through` a root.
@@ -102,6 +102,8 @@ impl Op for PinLs {
             (false, name) => out.line(format_args!("{cid} {kind} {name}")),
         };
         match item {
+            // No pins at all: an object without keys.
+            PinLsOut::One(entry) if entry.cid.is_empty() => {}
             PinLsOut::One(entry) => show(&entry.cid, &entry.r#type, &entry.name)?,
             PinLsOut::All { keys } => {
                 keys.iter().try_for_each(|(cid, pin)| show(cid, &pin.r#type, &pin.name))?;

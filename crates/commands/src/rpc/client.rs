@@ -59,6 +59,10 @@ impl Target {
             let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
             return Ok(Self::Tcp { host, port: authority.port_u16().unwrap_or(80) });
         }
+        if !text.starts_with('/') {
+            return Err(ApiError::invalid(format!("failed to parse multiaddr {text:?}: must begin with /"))
+                .hint("addresses of daemons look like /ip4/127.0.0.1/tcp/5001"));
+        }
         let mut parts = text.split('/').skip(1);
         let kind = parts.next().ok_or_else(wrong)?;
         let host = parts.next().ok_or_else(wrong)?.to_owned();

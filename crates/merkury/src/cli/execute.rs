@@ -15,7 +15,7 @@ use merkury_commands::{AnyOp, Body};
 use merkury_core::ErrorKind;
 
 use super::inputs::Inputs;
-use super::show::Shown;
+use super::show::{self, Shown};
 use super::{Failure, InitOptions, Personality, Session};
 
 /// Runs a call and shows its answer.
@@ -29,6 +29,7 @@ pub(super) fn execute(
     let mut call = Call { args: inputs.texts, options };
     op.prepare(&mut call, session.live);
     let timeout = call.options.timeout()?;
+    show::form(session, &call)?;
     if call.options.is_given("api") && call.options.text("api").is_some_and(|api| api.is_empty()) {
         return Err(ApiError::invalid("--api needs the address of a daemon").into());
     }

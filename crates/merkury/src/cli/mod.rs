@@ -142,6 +142,10 @@ impl Session<'_> {
             return self.print(&self.help(&parsed.path, parsed.node, options.flag("help")));
         }
         let Some(op) = parsed.node.op else {
+            if !parsed.inputs.is_empty() {
+                let message = format!("expected 0 argument(s), got {}", parsed.inputs.len());
+                return self.usage_error(&message, &parsed.path, parsed.node);
+            }
             return self.print(&self.help(&parsed.path, parsed.node, false));
         };
         let sorted = match inputs::sort(op.spec(), parsed.inputs, &parsed.options) {

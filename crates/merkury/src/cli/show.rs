@@ -20,9 +20,19 @@ const PROGRESS_BYTES_MIN: u64 = 8 * 1024 * 1024;
 
 /// The form of items.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     Text,
     Json,
+}
+
+/// The form that a call asks for.
+pub(super) fn form(session: &Session<'_>, call: &Call) -> Result<Form, ApiError> {
+    match call.options.text("encoding").as_deref() {
+        _ if session.json => Ok(Form::Json),
+        None | Some("" | "text") => Ok(Form::Text),
+        Some("json") => Ok(Form::Json),
+        Some(other) => Err(ApiError::invalid(format!("invalid encoding: {other}"))),
+    }
 }
 
 /// One answer on its way to the terminal.
@@ -31,7 +41,7 @@ pub(super) struct Shown {
     stdout: BufWriter<Stdout>,
     stderr: Stderr,
     style: Style,
-    form: Result<Form, String>,
+    form: Form,
     path: &'static str,
     call: Call,
     /// Whether a transfer may show how far it is.
@@ -42,12 +52,6 @@ impl Shown {
     /// For one call.
     pub(super) fn new(session: &Session<'_>, op: &'static dyn AnyOp, call: &Call) -> Self {
         let to_terminal = io::stdout().is_terminal();
-        let form = match call.options.text("encoding").as_deref() {
-            _ if session.json => Ok(Form::Json),
-            None | Some("" | "text") => Ok(Form::Text),
-            Some("json") => Ok(Form::Json),
-            Some(other) => Err(format!("invalid encoding: {other}")),
-        };
         let asked = if op.spec().option("progress").is_some() { is_on(call, "progress") } else { None };
         Self {
             renderer: op.renderer(call),
@@ -55,7 +59,7 @@ impl Shown {
             stderr: io::stderr(),
             // Kubo writes control characters as they are in some places; a terminal never gets them from us.
             style: Style { live: session.live, escape: to_terminal },
-            form,
+            form: form(session, call).unwrap_or(Form::Text),
             path: op.spec().path,
             call: call.clone(),
             progress: asked.unwrap_or(session.live || session.personality == Personality::Ipfs && asked == Some(true)),
@@ -64,13 +68,12 @@ impl Shown {
 
     /// Shows one item.
     pub(super) fn item(&mut self, line: &[u8]) -> Result<(), Failure> {
-        match &self.form {
-            Ok(Form::Json) => self.stdout.write_all(line)?,
-            Ok(Form::Text) => {
+        match self.form {
+            Form::Json => self.stdout.write_all(line)?,
+            Form::Text => {
                 let mut out = Out::new(&mut self.stdout, &mut self.stderr, self.style);
                 self.renderer.item(line, &mut out)?;
             }
-            Err(why) => return Err(ApiError::invalid(why.clone()).into()),
         }
         Ok(())
     }
@@ -116,7 +119,7 @@ impl Shown {
         let shows = self.progress && self.style.live && length.is_none_or(|length| length >= PROGRESS_BYTES_MIN);
         let progress = shows.then(|| Progress::new(length));
         if self.path == "get" {
-            let json = self.form == Ok(Form::Json);
+            let json = self.form == Form::Json;
             return unpack::save(&self.call, bytes, progress, json).await;
         }
         copy(bytes, progress, io::stdout()).await
