@@ -1,1 +1,119 @@
-//! The node: configuration, life cycle and the implementation of the API.
+//! The node: configuration, life cycle, and [`merkury_api`] over store, UnixFS and network.
+//!
+//! Parts: [`config`] (Kubo's file, typed), [`init`] (a new repository), [`OpenNode`] (an open one; implements
+//! [`merkury_api::Node`]), `getter` and `ingest` (blocks from here or from peers), `api/` (one file a trait).
+//!
+//! Life cycle: [`OpenNode::open`] reads the configuration only; the store is opened and locked on first use;
+//! [`OpenNode::go_online`] starts the network and, with it, what a daemon does; [`OpenNode::close`] ends it.
+//!
+//! Invariants: an answer that says stored, pinned or changed is durable. Dropping a future or stream gives up its work.
+
+mod address_files;
+mod announce;
+mod api;
+pub mod config;
+mod getter;
+mod ingest;
+mod init;
+mod inner;
+mod network;
+mod remembered;
+mod stream;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use merkury_api::{Answer, Api, ApiError, KeyKind, Node, Reach};
+use merkury_core::PeerId;
+
+pub use address_files::AddressFiles;
+pub use init::{InitOptions, Initialised, init};
+use inner::{Handle, Inner};
+
+/// An open repository, with or without a network. Cheap to clone.
+#[derive(Clone)]
+pub struct OpenNode {
+    inner: Arc<Inner>,
+}
+
+impl OpenNode {
+    /// Opens the repository at `path`. Takes no lock and reads no blocks yet.
+    pub fn open(path: &Path) -> Result<Self, ApiError> {
+        Ok(Self { inner: Inner::open(path)? })
+    }
+
+    /// Who this node is, from the configuration alone.
+    pub fn peer_id(&self) -> Result<PeerId, ApiError> {
+        Ok(config::identity::peer_id(&self.inner.config.read())?)
+    }
+
+    /// The whole configuration as it is now, secrets included: for the program's own start-up, never for a surface.
+    pub fn config(&self) -> serde_json::Value {
+        self.inner.config.read().clone()
+    }
+
+    /// Strings of the configuration: a list, or one string that counts as a list of one.
+    pub fn setting_list(&self, key: &str) -> Result<Vec<String>, ApiError> {
+        Ok(config::View(&self.inner.config.read()).list(key)?)
+    }
+
+    /// Sets a dotted key for this run alone; the file stays as it is.
+    pub fn override_setting(&self, key: &str, value: serde_json::Value) -> Result<(), ApiError> {
+        let mut config = self.inner.config.write();
+        config::document::set(&mut config, key, value)?;
+        Ok(config::check(&config)?)
+    }
+
+    /// Where the repository is.
+    pub fn path(&self) -> &Path {
+        self.inner.repo.path()
+    }
+
+    /// Tells other programs where the servers are: the multiaddr of the RPC, the URL of the gateway.
+    pub fn publish_addresses(&self, api: Option<&str>, gateway: Option<&str>) -> Result<AddressFiles, ApiError> {
+        AddressFiles::write(&self.inner.repo, api, gateway)
+    }
+
+    /// Opens the store now and locks the repository: a daemon does this before anything else.
+    pub fn lock(&self) -> Result<(), ApiError> {
+        self.inner.store().map(|_| ())
+    }
+
+    /// Starts the network.
+    pub async fn go_online(&self, agent: &str) -> Result<(), ApiError> {
+        network::start(&self.inner, agent).await
+    }
+
+    /// Resolves when somebody asked the node to stop (see [`Node::shutdown`]).
+    pub async fn stop_asked(&self) {
+        let mut asked = self.inner.stop.subscribe();
+        // The sender lives as long as `self`, so this ends only by the value.
+        let _ = asked.wait_for(|stop| *stop).await;
+    }
+
+    /// Stops the network and closes the store. What was acknowledged is durable already.
+    pub async fn close(self) {
+        if let Some(net) = self.inner.net.get() {
+            net.shutdown().await;
+        }
+        self.inner.close_store();
+    }
+}
+
+impl Node for OpenNode {
+    fn api(&self, reach: Reach) -> Api {
+        Handle { inner: self.inner.clone(), reach }.into_api()
+    }
+
+    fn is_online(&self) -> bool {
+        self.inner.net.get().is_some()
+    }
+
+    fn shutdown(&self) -> Answer<'_, ()> {
+        self.inner.stop.send_replace(true);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// The default kind of a new key.
+pub const DEFAULT_KEY_KIND: KeyKind = KeyKind::Ed25519;

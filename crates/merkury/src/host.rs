@@ -1,0 +1,114 @@
+//! What the program does for its command line: repositories, nodes in process, the daemon.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use merkury_api::{ApiError, BoxFuture, KeyKind, Node};
+use merkury_commands::version;
+use merkury_core::ErrorKind;
+use merkury_node::{OpenNode, config};
+use serde_json::Value;
+
+use crate::cli::{DaemonOptions, Host, InitOptions};
+use crate::daemon::{self, RunOptions};
+
+/// Bits of an RSA identity when nothing is said, as Kubo has it.
+const RSA_BITS: u32 = 2048;
+
+/// The program as the host of its command line.
+#[derive(Default)]
+pub(crate) struct Program {
+    /// The node that was opened in process, to be closed.
+    open: Mutex<Option<OpenNode>>,
+}
+
+impl Host for Program {
+    fn is_initialized(&self, repo: &Path) -> bool {
+        repo.join("config").is_file()
+    }
+
+    fn init(&self, repo: &Path, options: &InitOptions, out: &mut dyn Write) -> Result<(), ApiError> {
+        let options = merkury_node::InitOptions {
+            key: key_kind(options)?,
+            profiles: options.profiles.clone(),
+            config: options.config.as_deref().map(parse_config).transpose()?,
+        };
+        let kind = match options.key {
+            KeyKind::Ed25519 => "ED25519".to_owned(),
+            KeyKind::Secp256k1 => "Secp256k1".to_owned(),
+            KeyKind::Rsa(bits) => format!("{bits}-bit RSA"),
+        };
+        let made = merkury_node::init(repo, &options)?;
+        let text = format!(
+            "generating {kind} keypair...done\npeer identity: {}\ninitializing IPFS node at {}\n",
+            made.peer_id,
+            repo.display()
+        );
+        // The repository is there; a closed output changes nothing.
+        let _ = out.write_all(text.as_bytes());
+        Ok(())
+    }
+
+    fn daemon(&self, repo: &Path, options: &DaemonOptions) -> Result<(), ApiError> {
+        if options.init && !self.is_initialized(repo) {
+            self.init(repo, &options.init_options, &mut std::io::stdout())?;
+        }
+        let node = OpenNode::open(repo)?;
+        if let Some(routing) = &options.routing {
+            node.override_setting("Routing.Type", Value::String(routing.clone()))?;
+        }
+        if options.enable_gc {
+            tracing::info!("garbage is collected when it is asked for: repo gc");
+        }
+        let agent = match &options.agent_suffix {
+            Some(suffix) => format!("{}/{suffix}", version::USER_AGENT),
+            None => version::USER_AGENT.to_owned(),
+        };
+        let run = RunOptions { offline: options.offline, friendly: options.friendly, agent };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| ApiError::internal(format!("cannot start the runtime: {error}")))?;
+        let ended = runtime.block_on(daemon::run(node, run));
+        // Tasks that did not end in time must not hold the exit up.
+        runtime.shutdown_background();
+        ended
+    }
+
+    fn open<'a>(&'a self, repo: &'a Path) -> BoxFuture<'a, Result<Arc<dyn Node>, ApiError>> {
+        Box::pin(async move {
+            let node = OpenNode::open(repo)?;
+            *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(node.clone());
+            Ok(Arc::new(node) as Arc<dyn Node>)
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Box::pin(async move {
+            if let Some(node) = open {
+                node.close().await;
+            }
+        })
+    }
+}
+
+fn key_kind(options: &InitOptions) -> Result<KeyKind, ApiError> {
+    match options.algorithm.as_deref() {
+        None | Some("ed25519") if options.bits.is_some() => {
+            Err(ApiError::invalid("number of key bits not supported for ed25519 keys")
+                .hint("leave --bits out, or use --algorithm=rsa"))
+        }
+        None | Some("ed25519") => Ok(KeyKind::Ed25519),
+        Some("rsa") => Ok(KeyKind::Rsa(options.bits.unwrap_or(RSA_BITS))),
+        Some("secp256k1") => Ok(KeyKind::Secp256k1),
+        Some(other) => Err(ApiError::new(ErrorKind::Invalid, format!("unrecognized key type: {other}"))
+            .hint("key types: ed25519, rsa, secp256k1")),
+    }
+}
+
+fn parse_config(bytes: &[u8]) -> Result<Value, ApiError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| ApiError::invalid(format!("configuration: {error}")))?;
+    Ok(config::parse(text)?)
+}

@@ -1,0 +1,129 @@
+//! Importing archives: sections are verified many at a time, stored under a temporary pin, and roots are pinned last.
+//!
+//! A wrong or malformed section ends the import with an error; no root of the request is pinned then. Blocks of
+//! earlier groups stay as garbage, which the next collection takes.
+
+use bytes::Bytes;
+use merkury_api::{ApiError, ByteStream, CarImported, DagImportOptions, ItemStream};
+use merkury_core::car::{CarError, CarReader};
+use merkury_core::{Block, BlockHas, BlockPut, Cid};
+use merkury_store::{PinKind, Store, StoreError};
+use tokio::runtime::Handle as Runtime;
+
+use crate::api::files::BodyReader;
+use crate::inner::{Handle, store_error};
+use crate::stream::{self, Items};
+
+/// Blocks verified and stored at a time …
+const GROUP_BLOCKS: usize = 1024;
+/// … or this many bytes of them.
+const GROUP_BYTES: usize = 8 << 20;
+
+pub(super) fn import(handle: &Handle, cars: Vec<ByteStream>, options: DagImportOptions) -> ItemStream<CarImported> {
+    let handle = handle.clone();
+    stream::from_blocking(move |items| {
+        let store = handle.inner.store()?;
+        let (put, keep) = (handle.inner.put()?, store.temp_pin());
+        let mut totals = Totals::default();
+        let mut roots: Vec<Cid> = Vec::new();
+        for car in cars {
+            for root in read_archive(&*put, car, options.allow_big, &mut totals)? {
+                if !roots.contains(&root) {
+                    roots.push(root);
+                }
+            }
+        }
+        store.commit()?;
+        if options.pin_roots {
+            pin_roots(&handle, &store, &roots, &options, items)?;
+        }
+        drop(keep);
+        let _ = items.send(CarImported::Stats { blocks: totals.blocks, bytes: totals.bytes });
+        Ok(())
+    })
+}
+
+#[derive(Default)]
+struct Totals {
+    blocks: u64,
+    bytes: u64,
+}
+
+fn read_archive(
+    put: &dyn BlockPut,
+    car: ByteStream,
+    allow_big: bool,
+    totals: &mut Totals,
+) -> Result<Vec<Cid>, ApiError> {
+    let mut body = BodyReader::new(car);
+    let mut reader = CarReader::new(&mut body, allow_big).map_err(car_error)?;
+    let (mut group, mut group_bytes) = (Vec::<(Cid, Bytes)>::new(), 0usize);
+    loop {
+        let section = reader.next_section().map_err(car_error)?;
+        let is_end = section.is_none();
+        if let Some(section) = section {
+            totals.blocks += 1;
+            totals.bytes += section.data.len() as u64;
+            group_bytes += section.data.len();
+            group.push((section.cid, section.data));
+        }
+        if is_end || group.len() >= GROUP_BLOCKS || group_bytes >= GROUP_BYTES {
+            store_group(put, std::mem::take(&mut group), allow_big)?;
+            group_bytes = 0;
+        }
+        if is_end {
+            return Ok(reader.roots().to_vec());
+        }
+    }
+}
+
+fn store_group(put: &dyn BlockPut, group: Vec<(Cid, Bytes)>, allow_big: bool) -> Result<(), ApiError> {
+    let verified = if allow_big {
+        group.into_iter().map(|(cid, data)| Block::verify_big(cid, data)).collect()
+    } else {
+        Block::verify_many(group)
+    };
+    let blocks = verified
+        .into_iter()
+        .filter(|block| !block.as_ref().is_ok_and(|block| block.cid().hash().is_identity()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| ApiError::invalid(format!("import failed: {error}")))?;
+    Ok(put.put_many(blocks)?)
+}
+
+fn car_error(error: CarError) -> ApiError {
+    ApiError::new(error.kind(), format!("import failed: {error}"))
+}
+
+fn pin_roots(
+    handle: &Handle,
+    store: &Store,
+    roots: &[Cid],
+    options: &DagImportOptions,
+    items: &Items<CarImported>,
+) -> Result<(), ApiError> {
+    for root in roots {
+        let pin_error = match pin_root(handle, store, root, options) {
+            Ok(()) => None,
+            Err(error) => Some(error.message),
+        };
+        if items.send(CarImported::Root { cid: root.clone(), pin_error }).is_err() {
+            return Ok(());
+        }
+    }
+    handle.inner.announce_roots(roots);
+    Ok(())
+}
+
+/// Pins a root; what the archive lacks is fetched when that is allowed.
+fn pin_root(handle: &Handle, store: &Store, root: &Cid, options: &DagImportOptions) -> Result<(), ApiError> {
+    match store.pins().add(root, PinKind::Recursive, "") {
+        Err(StoreError::Incomplete { .. } | StoreError::NotHere { .. }) if !options.local_only => {}
+        other => return other.map_err(store_error),
+    }
+    if !store.has(root) {
+        return Err(ApiError::not_found(format!("block was not found locally: {root}")));
+    }
+    Runtime::current().block_on(handle.fetch_all(root))?;
+    store.pins().add(root, PinKind::Recursive, "").map_err(store_error)
+}

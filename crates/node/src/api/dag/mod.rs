@@ -1,0 +1,135 @@
+//! [`Dag`]: graphs of blocks.
+
+mod export;
+mod import;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_stream::try_stream;
+use futures::StreamExt;
+use merkury_api::{
+    Answer, ApiError, ByteStream, CarImported, Dag, DagImportOptions, DagStat, DagStatItem, ExportRequest, ItemStream,
+    Link, RefItem, RefsOptions,
+};
+use merkury_core::cid::codec_code;
+use merkury_core::codec::dag_pb::PbNode;
+use merkury_core::codec::links;
+use merkury_core::{Block, BlockGet, Cid, Multihash};
+use merkury_unixfs::walk;
+
+use super::with_kind;
+use crate::inner::Handle;
+
+/// A count of blocks after which a statistic tells how far it is.
+const PROGRESS_EVERY: u64 = 512;
+/// References that may wait to be printed; more is a graph made to hurt.
+const REFS_HELD_MAX: usize = 16 << 20;
+
+impl Dag for Handle {
+    fn links<'a>(&'a self, cid: &'a Cid) -> Answer<'a, Vec<Link>> {
+        Box::pin(async move { links_of(&self.getter()?.get(cid).await?) })
+    }
+
+    fn refs(&self, root: Cid, options: RefsOptions) -> ItemStream<RefItem> {
+        match self.getter() {
+            Ok(get) => refs(get, root, options),
+            Err(error) => crate::stream::failed(error),
+        }
+    }
+
+    fn stat(&self, roots: Vec<Cid>) -> ItemStream<DagStatItem> {
+        match self.getter() {
+            Ok(get) => stat(get, roots),
+            Err(error) => crate::stream::failed(error),
+        }
+    }
+
+    fn import(&self, cars: Vec<ByteStream>, options: DagImportOptions) -> ItemStream<CarImported> {
+        import::import(self, cars, options)
+    }
+
+    fn export(&self, request: ExportRequest) -> Answer<'_, ByteStream> {
+        Box::pin(async move { export::export(self.getter()?, request).await })
+    }
+}
+
+/// Links with their names; only dag-pb has names.
+fn links_of(block: &Block) -> Result<Vec<Link>, ApiError> {
+    let malformed = |why: &dyn std::fmt::Display| ApiError::invalid(format!("malformed node {}: {why}", block.cid()));
+    if block.cid().codec() == codec_code::DAG_PB {
+        let node = PbNode::decode(block.data()).map_err(|error| malformed(&error))?;
+        let link = |link: merkury_core::codec::dag_pb::PbLink| Link {
+            name: link.name_text().into_owned(),
+            size: link.tsize,
+            cid: link.cid,
+        };
+        return Ok(node.links.into_iter().map(link).collect());
+    }
+    let found = links(block.cid().codec(), block.data()).map_err(|error| malformed(&error))?;
+    Ok(found.into_iter().map(|cid| Link { name: String::new(), cid, size: None }).collect())
+}
+
+/// A reference is told before the block behind it is read, as Kubo does.
+fn refs(get: Arc<dyn BlockGet>, root: Cid, options: RefsOptions) -> ItemStream<RefItem> {
+    struct Waiting {
+        source: Cid,
+        link: Link,
+        depth: u32,
+    }
+    try_stream! {
+        let depth_max = if options.recursive { options.max_depth.unwrap_or(u32::MAX) } else { 1 };
+        let mut met: HashSet<Multihash> = HashSet::new();
+        let mut waiting: Vec<Waiting> = Vec::new();
+        let mut below = Some((root, 0u32));
+        loop {
+            if let Some((source, depth)) = below.take()
+                && depth < depth_max
+                // Plain bytes have no links: they need not be here.
+                && source.codec() != codec_code::RAW
+            {
+                let links = links_of(&get.get(&source).await?)?;
+                if waiting.len() + links.len() > REFS_HELD_MAX {
+                    Err(ApiError::invalid(format!("the graph below {source} is too wide to be listed")))?;
+                }
+                let next = links.into_iter().rev();
+                waiting.extend(next.map(|link| Waiting { source: source.clone(), link, depth: depth + 1 }));
+            }
+            let Some(Waiting { source, link, depth }) = waiting.pop() else { break };
+            if options.unique && !met.insert(link.cid.hash().clone()) {
+                continue;
+            }
+            below = Some((link.cid.clone(), depth));
+            yield RefItem { source, target: link.cid, name: link.name };
+        }
+    }
+    .boxed()
+}
+
+fn stat(get: Arc<dyn BlockGet>, roots: Vec<Cid>) -> ItemStream<DagStatItem> {
+    try_stream! {
+        let mut dags: Vec<DagStat> = Vec::new();
+        let mut met: HashSet<Multihash> = HashSet::new();
+        let (mut unique_blocks, mut total_size) = (0u64, 0u64);
+        for root in roots {
+            let mut dag = DagStat { root: root.clone(), size: 0, blocks: 0 };
+            let mut blocks = Box::pin(walk::fetch(get.clone(), root));
+            while let Some(block) = blocks.next().await {
+                let block = block.map_err(|error| with_kind(error.kind(), error))?;
+                dag.blocks += 1;
+                dag.size += block.bytes;
+                if met.insert(block.cid.hash().clone()) {
+                    unique_blocks += 1;
+                    total_size += block.bytes;
+                }
+                if dag.blocks.is_multiple_of(PROGRESS_EVERY) {
+                    yield DagStatItem::Progress(dag.clone());
+                }
+            }
+            dags.push(dag);
+        }
+        let shared_size = dags.iter().map(|dag| dag.size).sum::<u64>().saturating_sub(total_size);
+        yield DagStatItem::Done { dags, unique_blocks, total_size, shared_size };
+    }
+    .boxed()
+}

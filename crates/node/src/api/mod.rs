@@ -1,0 +1,61 @@
+//! [`merkury_api`] over store, UnixFS and network: one file a trait.
+
+mod blocks;
+mod config;
+mod dag;
+mod files;
+mod keys;
+mod mfs;
+mod names;
+mod peers;
+mod pins;
+mod repo;
+mod routing;
+
+use std::sync::Arc;
+
+use merkury_api::{Api, ApiError, Reach};
+use merkury_core::{BlockGet, ErrorKind};
+
+pub(crate) use keys::generate as generate_key;
+pub(crate) use mfs::MfsState;
+
+use crate::getter::{Getter, Remote};
+use crate::inner::Handle;
+
+impl Handle {
+    /// All handles of this reach.
+    pub(crate) fn into_api(self) -> Api {
+        let shared = Arc::new(self);
+        Api {
+            blocks: shared.clone(),
+            dag: shared.clone(),
+            files: shared.clone(),
+            mfs: shared.clone(),
+            pins: shared.clone(),
+            names: shared.clone(),
+            keys: shared.clone(),
+            routing: shared.clone(),
+            peers: shared.clone(),
+            repo: shared.clone(),
+            config: shared,
+        }
+    }
+
+    /// Blocks for one reader: from here, and with [`Reach::Network`] from peers, in a session of its own.
+    pub(crate) fn getter(&self) -> Result<Arc<dyn BlockGet>, ApiError> {
+        let store = self.inner.store()?;
+        let remote = match (self.reach, self.inner.net.get(), self.inner.ingest.get()) {
+            (Reach::Network, Some(net), Some(ingest)) => {
+                Some(Remote { session: net.exchange().session(), ingest: ingest.clone() })
+            }
+            _ => None,
+        };
+        Ok(Arc::new(Getter { store, remote }))
+    }
+}
+
+/// An error of any family that names its kind.
+pub(crate) fn with_kind(kind: ErrorKind, error: impl std::fmt::Display) -> ApiError {
+    ApiError::new(kind, error.to_string())
+}

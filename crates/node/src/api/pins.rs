@@ -1,0 +1,220 @@
+//! [`Pins`]: what is kept.
+//!
+//! Pinning fetches what is missing under a temporary pin, then makes the pin: one durable step that also checks that
+//! everything it reaches is here.
+
+use async_stream::try_stream;
+use futures::{StreamExt, TryStreamExt};
+use merkury_api::{Answer, ApiError, ItemStream, PinEntry, PinEvent, PinFilter, PinKind, PinMode, PinOptions, Pins};
+use merkury_core::{Cid, ErrorKind};
+use merkury_store::{PinnedHow, StoreError};
+use merkury_unixfs::walk;
+
+use super::with_kind;
+use crate::inner::{Handle, Inner, blocking, store_error};
+use crate::stream::{self, Items};
+
+/// Progress events: one in so many blocks.
+const PROGRESS_EVERY: u64 = 64;
+
+fn mode_of(kind: merkury_store::PinKind) -> PinKind {
+    match kind {
+        merkury_store::PinKind::Direct => PinKind::Direct,
+        merkury_store::PinKind::Recursive => PinKind::Recursive,
+    }
+}
+
+fn kind_of(mode: PinMode) -> merkury_store::PinKind {
+    match mode {
+        PinMode::Direct => merkury_store::PinKind::Direct,
+        PinMode::Recursive => merkury_store::PinKind::Recursive,
+    }
+}
+
+impl Pins for Handle {
+    fn add(&self, cid: Cid, options: PinOptions) -> ItemStream<PinEvent> {
+        let handle = self.clone();
+        try_stream! {
+            let store = handle.inner.store()?;
+            let keep = store.temp_pin();
+            keep.protect(&cid);
+            let get = handle.getter()?;
+            match options.mode {
+                PinMode::Direct => drop(get.get(&cid).await?),
+                // What is complete here already needs no walk: the pin itself is checked in memory.
+                PinMode::Recursive if handle.inner.try_pin(&cid, &options).await? => {}
+                PinMode::Recursive => {
+                    let mut blocks = Box::pin(walk::fetch(get, cid.clone()));
+                    let (mut count, mut bytes) = (0u64, 0u64);
+                    while let Some(block) = blocks.next().await {
+                        let block = block.map_err(|error| with_kind(error.kind(), error))?;
+                        count += 1;
+                        bytes += block.bytes;
+                        if options.progress && count % PROGRESS_EVERY == 1 {
+                            yield PinEvent::Progress { blocks: count, bytes };
+                        }
+                    }
+                    yield PinEvent::Progress { blocks: count, bytes };
+                }
+            }
+            handle.inner.pin(&cid, &options).await?;
+            drop(keep);
+            handle.inner.announce_roots(std::slice::from_ref(&cid));
+            yield PinEvent::Pinned(cid);
+        }
+        .boxed()
+    }
+
+    fn remove(&self, cid: Cid, mode: PinMode) -> Answer<'_, ()> {
+        let inner = self.inner.clone();
+        Box::pin(blocking(move || {
+            let store = inner.store()?;
+            let pins = store.pins();
+            let is_recursive =
+                pins.get(&cid).map_err(store_error)?.is_some_and(|p| kind_of(PinMode::Recursive) == p.kind);
+            if is_recursive && mode == PinMode::Direct {
+                return Err(ApiError::new(ErrorKind::Conflict, format!("{cid} is pinned recursively"))
+                    .hint("merkury pin rm CID without --recursive=false removes it"));
+            }
+            match pins.remove(&cid) {
+                Ok(_) => Ok(()),
+                Err(StoreError::NotPinned { .. }) => {
+                    Err(ApiError::not_found("not pinned or pinned indirectly")
+                        .hint("merkury pin ls prints what is pinned"))
+                }
+                Err(StoreError::PinnedIndirectly { cid, root }) => {
+                    Err(ApiError::new(ErrorKind::Conflict, format!("{cid} is pinned indirectly under {root}"))
+                        .hint(format!("merkury pin rm {root} removes the pin above")))
+                }
+                Err(error) => Err(store_error(error)),
+            }
+        }))
+    }
+
+    fn list(&self, filter: PinFilter) -> ItemStream<PinEntry> {
+        let inner = self.inner.clone();
+        stream::from_blocking(move |items| {
+            if filter.cids.is_empty() { inner.list_pins(&filter, items) } else { inner.look_up_pins(&filter, items) }
+        })
+    }
+
+    fn update(&self, from: Cid, to: Cid, unpin: bool) -> Answer<'_, ()> {
+        let handle = self.clone();
+        Box::pin(async move {
+            let store = handle.inner.store()?;
+            let keep = store.temp_pin();
+            keep.protect(&to);
+            handle.fetch_all(&to).await?;
+            let target = to.clone();
+            blocking(move || match store.pins().update(&from, &target, unpin) {
+                Err(StoreError::NotPinned { .. }) => {
+                    Err(ApiError::not_found("'from' cid was not recursively pinned already"))
+                }
+                other => other.map_err(store_error),
+            })
+            .await?;
+            drop(keep);
+            self.inner.announce_roots(&[to]);
+            Ok(())
+        })
+    }
+}
+
+impl Handle {
+    /// Gets every block below a root that is not here.
+    pub(crate) async fn fetch_all(&self, root: &Cid) -> Result<(), ApiError> {
+        let blocks = walk::fetch(self.getter()?, root.clone());
+        blocks.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(|error| with_kind(error.kind(), error))
+    }
+}
+
+impl Inner {
+    /// Pins if everything is here; says whether it was.
+    async fn try_pin(self: &std::sync::Arc<Self>, cid: &Cid, options: &PinOptions) -> Result<bool, ApiError> {
+        match self.pin_now(cid, options).await? {
+            Ok(()) => Ok(true),
+            Err(StoreError::Incomplete { .. } | StoreError::NotHere { .. }) => Ok(false),
+            Err(error) => Err(store_error(error)),
+        }
+    }
+
+    async fn pin(self: &std::sync::Arc<Self>, cid: &Cid, options: &PinOptions) -> Result<(), ApiError> {
+        self.pin_now(cid, options).await?.map_err(store_error)
+    }
+
+    async fn pin_now(
+        self: &std::sync::Arc<Self>,
+        cid: &Cid,
+        options: &PinOptions,
+    ) -> Result<Result<(), StoreError>, ApiError> {
+        let (inner, cid, options) = (self.clone(), cid.clone(), options.clone());
+        blocking(move || {
+            let store = inner.store()?;
+            let old = store.pins().get(&cid).map_err(store_error)?;
+            if options.mode == PinMode::Direct && old.as_ref().is_some_and(|p| p.kind == kind_of(PinMode::Recursive)) {
+                return Err(ApiError::new(ErrorKind::Conflict, format!("{cid} already pinned recursively")));
+            }
+            let name = options.name.or(old.map(|pin| pin.name)).unwrap_or_default();
+            Ok(store.pins().add(&cid, kind_of(options.mode), &name))
+        })
+        .await
+    }
+
+    fn list_pins(&self, filter: &PinFilter, items: &Items<PinEntry>) -> Result<(), ApiError> {
+        let store = self.store()?;
+        let all = !(filter.direct || filter.recursive || filter.indirect);
+        let wanted = |name: &str| filter.name_contains.as_ref().is_none_or(|part| name.contains(part.as_str()));
+        for pin in store.pins().list().map_err(store_error)? {
+            let pin = pin.map_err(store_error)?;
+            let kind = mode_of(pin.kind);
+            let is_kind =
+                all || (filter.direct && kind == PinKind::Direct) || (filter.recursive && kind == PinKind::Recursive);
+            if is_kind && wanted(&pin.name) && items.send(PinEntry { cid: pin.cid, kind, name: pin.name }).is_err() {
+                return Ok(());
+            }
+        }
+        if (all || filter.indirect) && filter.name_contains.is_none() {
+            let mut each = |cid: &Cid, _root: &Cid| {
+                let entry = PinEntry { cid: cid.clone(), kind: PinKind::Indirect { via: None }, name: String::new() };
+                // The reader left: the walk goes on in memory, which is quick.
+                let _ = items.send(entry);
+                Ok(())
+            };
+            store.pins().list_indirect(&mut each).map_err(store_error)?;
+        }
+        Ok(())
+    }
+
+    fn look_up_pins(&self, filter: &PinFilter, items: &Items<PinEntry>) -> Result<(), ApiError> {
+        let store = self.store()?;
+        let all = !(filter.direct || filter.recursive || filter.indirect);
+        for cid in &filter.cids {
+            let how = store.pins().how(cid).map_err(store_error)?;
+            let entry = match how {
+                Some(PinnedHow::Pinned(pin)) => {
+                    Some(PinEntry { cid: cid.clone(), kind: mode_of(pin.kind), name: pin.name })
+                }
+                Some(PinnedHow::Indirect { root }) => Some(PinEntry {
+                    cid: cid.clone(),
+                    kind: PinKind::Indirect { via: Some(root) },
+                    name: String::new(),
+                }),
+                None => None,
+            };
+            let entry = entry.filter(|entry| {
+                all || match entry.kind {
+                    PinKind::Direct => filter.direct,
+                    PinKind::Recursive => filter.recursive,
+                    PinKind::Indirect { .. } => filter.indirect,
+                }
+            });
+            let entry = entry.ok_or_else(|| {
+                ApiError::not_found(format!("path '{cid}' is not pinned")).hint("merkury pin ls prints what is pinned")
+            })?;
+            if items.send(entry).is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! Configuration: Kubo's JSON file, read into typed values, written back with unknown keys kept.
+//!
+//! Parts: [`document`] (dotted keys, secrets), [`profiles`], [`settings`] (typed getters), [`identity`].
+//! The file itself is read and replaced atomically by the store crate's repository; this module owns its meaning.
+
+pub(crate) mod document;
+pub(crate) mod identity;
+pub mod profiles;
+pub mod settings;
+
+use serde_json::Value;
+
+pub(crate) use settings::View;
+
+/// The defaults of Kubo 0.43.1, without an identity.
+const DEFAULT: &str = include_str!("default.json");
+
+/// Why a configuration or a key is not usable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not JSON, or not an object.
+    #[error("failure to decode config: {0}")]
+    Json(String),
+    /// A dotted key that cannot be one.
+    #[error("{0:?} is not a configuration key")]
+    BadKey(String),
+    /// There is no such key.
+    #[error("{key} not found")]
+    NoKey {
+        /// The dotted key.
+        key: String,
+        /// How many of its names exist.
+        depth: usize,
+    },
+    /// Something on the way is not an object.
+    #[error("{0} cannot be set: a part of it is not an object")]
+    NotAnObject(String),
+    /// The value has another type.
+    #[error("{key} must be {wants}, but is {has}")]
+    WrongType {
+        /// The dotted key.
+        key: String,
+        /// What is expected.
+        wants: &'static str,
+        /// What stands there.
+        has: String,
+    },
+    /// No profile of that name.
+    #[error("invalid configuration profile: {name}")]
+    UnknownProfile {
+        /// The name.
+        name: String,
+        /// Names that exist.
+        known: String,
+    },
+    /// The private key is malformed or does not fit the peer id.
+    #[error("identity in the configuration is not usable: {0}")]
+    Identity(String),
+}
+
+/// The default document; `Identity` is empty.
+pub fn default_document() -> Value {
+    serde_json::from_str(DEFAULT).expect("default.json is part of the program and is JSON")
+}
+
+/// Reads a document; it must be a JSON object.
+pub fn parse(text: &str) -> Result<Value, ConfigError> {
+    let value: Value = serde_json::from_str(text).map_err(|error| ConfigError::Json(error.to_string()))?;
+    if value.is_object() { Ok(value) } else { Err(ConfigError::Json("not a JSON object".into())) }
+}
+
+/// Writes a document as Kubo does: two spaces, no newline at the end.
+pub fn render(document: &Value) -> String {
+    serde_json::to_string_pretty(document).expect("a JSON value always renders")
+}
+
+/// Checks the values this node reads, so that a bad one is refused when it is set and not at the next start.
+pub(crate) fn check(document: &Value) -> Result<(), ConfigError> {
+    let view = View(document);
+    view.storage_max()?;
+    view.number("Datastore.StorageGCWatermark", 90)?;
+    for key in
+        ["Addresses.Swarm", "Addresses.Announce", "Addresses.AppendAnnounce", "Addresses.NoAnnounce", "Bootstrap"]
+    {
+        view.list(key)?;
+    }
+    for key in ["Addresses.API", "Addresses.Gateway"] {
+        view.list(key)?;
+    }
+    for key in ["Discovery.MDNS.Enabled", "Gateway.NoFetch", "Provide.Enabled", "Swarm.DisableNatPortMap"] {
+        view.flag(key, true)?;
+    }
+    for key in ["Swarm.ConnMgr.LowWater", "Swarm.ConnMgr.HighWater"] {
+        view.number(key, 0)?;
+    }
+    view.duration("Swarm.ConnMgr.GracePeriod", std::time::Duration::ZERO)?;
+    view.text("Routing.Type", "auto")?;
+    Ok(())
+}

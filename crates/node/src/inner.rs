@@ -1,0 +1,144 @@
+//! What the parts of the node share: repository, store, configuration, network.
+//!
+//! Invariants:
+//! - The store is opened when it is first needed, under the repository's lock: commands that only look at the
+//!   configuration stay cheap and work beside a daemon.
+//! - Work that touches the disk runs on blocking threads ([`blocking`]); nothing here holds a lock across an await.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use merkury_api::{ApiError, Reach};
+use merkury_core::{BlockPut, ErrorKind};
+use merkury_net::Net;
+use merkury_store::{Repo, RepoError, RepoLock, Store, StoreError};
+use parking_lot::{Mutex, RwLock};
+use serde_json::Value;
+
+use crate::api::MfsState;
+use crate::config;
+use crate::ingest::{Ingest, ToldPut};
+
+/// Everything behind the handles.
+pub(crate) struct Inner {
+    pub(crate) repo: Repo,
+    pub(crate) config: RwLock<Value>,
+    pub(crate) net: OnceLock<Net>,
+    /// There with the network: fetched blocks go through it.
+    pub(crate) ingest: OnceLock<Ingest>,
+    store: Mutex<Option<OpenStore>>,
+    /// One change of MFS at a time; the root's CID is read and replaced under it.
+    pub(crate) mfs: tokio::sync::Mutex<MfsState>,
+    pub(crate) stop: tokio::sync::watch::Sender<bool>,
+}
+
+struct OpenStore {
+    store: Arc<Store>,
+    // Dropped after the store: the repository is ours until the store is closed.
+    _lock: Arc<RepoLock>,
+}
+
+/// One API handle: the shared node and how far it may go.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) reach: Reach,
+}
+
+pub(crate) fn repo_error(error: RepoError) -> ApiError {
+    let made = ApiError::new(error.kind(), error.to_string());
+    match error {
+        RepoError::Locked { .. } => made.hint("the daemon that runs there answers the same commands"),
+        _ => made,
+    }
+}
+
+pub(crate) fn store_error(error: StoreError) -> ApiError {
+    ApiError::new(error.kind(), error.to_string())
+}
+
+impl Inner {
+    /// Reads the configuration of an existing repository. Takes no lock.
+    pub(crate) fn open(path: &Path) -> Result<Arc<Self>, ApiError> {
+        let repo = Repo::at(path);
+        if !repo.is_initialised() {
+            return Err(ApiError::not_found(format!(
+                "no IPFS repo found in {}.\nplease run: 'ipfs init'",
+                path.display()
+            ))
+            .hint("merkury init makes one; IPFS_PATH names another place"));
+        }
+        repo.check_version().map_err(repo_error)?;
+        let config = config::parse(&repo.read_config().map_err(repo_error)?)?;
+        Ok(Arc::new(Self {
+            repo,
+            config: RwLock::new(config),
+            net: OnceLock::new(),
+            ingest: OnceLock::new(),
+            store: Mutex::new(None),
+            mfs: tokio::sync::Mutex::default(),
+            stop: tokio::sync::watch::Sender::new(false),
+        }))
+    }
+
+    /// The store, opened and locked on first use.
+    pub(crate) fn store(&self) -> Result<Arc<Store>, ApiError> {
+        let mut slot = self.store.lock();
+        if let Some(open) = slot.as_ref() {
+            return Ok(open.store.clone());
+        }
+        let lock = Arc::new(self.repo.lock().map_err(repo_error)?);
+        let store = Store::open(&self.repo.store_dir(), merkury_store::Options::default()).map_err(store_error)?;
+        *slot = Some(OpenStore { store: store.clone(), _lock: lock });
+        Ok(store)
+    }
+
+    /// Where new blocks go: the store, and with a network the exchange hears of them.
+    pub(crate) fn put(&self) -> Result<Arc<dyn BlockPut>, ApiError> {
+        let store = self.store()?;
+        Ok(match self.net.get() {
+            Some(net) => Arc::new(ToldPut { store, exchange: net.exchange().clone() }),
+            None => store,
+        })
+    }
+
+    /// Gives the store and the lock back; handles that still work keep them until they end.
+    pub(crate) fn close_store(&self) {
+        *self.store.lock() = None;
+    }
+
+    /// Changes the configuration: checked, written durably, then in force.
+    pub(crate) fn change_config(
+        &self,
+        change: impl FnOnce(&mut Value) -> Result<(), ApiError>,
+    ) -> Result<(), ApiError> {
+        let mut current = self.config.write();
+        let mut next = current.clone();
+        change(&mut next)?;
+        config::check(&next)?;
+        self.repo.write_config(&config::render(&next)).map_err(repo_error)?;
+        *current = next;
+        Ok(())
+    }
+
+    /// The network, or Kubo's words for its absence.
+    pub(crate) fn net(&self) -> Result<&Net, ApiError> {
+        self.net.get().ok_or_else(|| {
+            ApiError::new(
+                ErrorKind::Unavailable,
+                "this command must be run in online mode. Try running 'ipfs daemon' first",
+            )
+            .hint("start the node in another terminal: merkury daemon")
+        })
+    }
+}
+
+/// Runs disk and CPU work on a blocking thread. Dropping the future does not stop work that has begun.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(ApiError::internal(format!("the work ended unexpectedly: {error}"))),
+    }
+}
