@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 
-use super::pump::{OpenFile, Step, StepSink, Steps};
+use super::steps::{OpenFile, Step, StepSink, Steps};
 use super::worker::metadata_of;
 use super::{AddError, Item};
 use crate::meta::Metadata;

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! source (walk of a disk, multipart body, standard input)
-//!   → steps in order: enter, file, symlink, leave             local.rs, stream.rs
-//!   → jobs: open and read small files, pieces of large ones   pump.rs
+//!   → steps in order: enter, file, symlink, leave             local.rs, stream.rs, steps.rs
+//!   → jobs: open and read small files, pieces of large ones   pump.rs, feed.rs, pending.rs
 //!   → threads: read into a slab, hash many leaves, put        worker.rs, slab.rs, leaf.rs
 //!   → file nodes from (CID, size) pairs                       file.rs
 //!   → directories, bottom up                                  tree.rs, ../dir/build.rs
@@ -19,13 +19,16 @@
 //!
 //! A crash loses what was not committed: the caller commits and pins after [`Importer::add_items`] returns.
 
+mod feed;
 mod file;
 mod leaf;
 mod local;
 mod options;
+mod pending;
 mod pump;
 mod sink;
 mod slab;
+mod steps;
 mod stream;
 mod tree;
 mod worker;
@@ -218,7 +221,7 @@ impl Importer {
 
     fn run(
         &self,
-        steps: &mut dyn pump::Steps,
+        steps: &mut dyn steps::Steps,
         lazy: bool,
         events: &mut dyn FnMut(AddEvent<'_>),
     ) -> Result<Vec<Added>, AddError> {

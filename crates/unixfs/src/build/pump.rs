@@ -1,24 +1,23 @@
 //! The caller's thread of an import: takes steps from the source, gives jobs to threads, puts results in order.
 
 use std::collections::VecDeque;
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
 
-use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 use merkury_core::BlockPut;
 
-use super::file::{FileBuilder, FileLink};
-use super::options::{ImportOptions, Layout};
+use super::file::FileLink;
+use super::options::ImportOptions;
+use super::pending::{Pending, PendingFile};
 use super::sink::NodeSink;
 use super::slab::{LEAVES_MAX, Slab, frame_bytes, slab_bytes};
+use super::steps::{Step, Steps};
 use super::tree::Tree;
 use super::worker::{Done, FileJob, Job, Outcome, Size, SpanJob, Worker};
 use super::{AddError, AddEvent, Added};
-use crate::chunk::Cutter;
 use crate::dir::{DirEntry, symlink_node};
 use crate::meta::Metadata;
 
@@ -32,39 +31,6 @@ const JOBS_PER_THREAD: usize = 3;
 const ENTRIES_MAX: usize = 4096;
 /// Large files opened and not yet read to their end.
 const OPENED_MAX: usize = 16;
-/// Slabs for sequential input.
-const SEQUENTIAL_SLABS: usize = 3;
-
-/// What a source says next.
-pub(super) enum Step<'a> {
-    /// A directory begins.
-    Enter { name: Bytes, meta: Metadata },
-    /// It ends.
-    Leave,
-    /// A symbolic link.
-    Symlink { name: Bytes, target: Vec<u8>, meta: Metadata },
-    /// A file of the local file system.
-    File { name: Bytes, open: OpenFile },
-    /// A file that must be read now.
-    Body { name: Bytes, reader: &'a mut dyn Read, meta: Metadata },
-}
-
-/// How a local file is opened.
-pub(super) struct OpenFile {
-    pub(super) dir: Arc<std::os::fd::OwnedFd>,
-    pub(super) name: std::ffi::CString,
-    pub(super) follow: bool,
-}
-
-/// Takes steps.
-pub(super) type StepSink<'a> = &'a mut dyn FnMut(Step<'_>) -> Result<(), AddError>;
-
-/// Where entries come from.
-pub(super) trait Steps {
-    /// Says the next few steps; false when these were the last.
-    fn advance(&mut self, out: StepSink<'_>) -> Result<bool, AddError>;
-}
-
 /// What an import works with.
 pub(super) struct Context<'a> {
     pub(super) put: &'a dyn BlockPut,
@@ -82,98 +48,6 @@ pub(super) fn run(
     std::thread::scope(|scope| Pump::new(scope, context, lazy, events).run(steps))
 }
 
-/// An entry on its way, in the order of the source.
-enum Pending {
-    Enter { name: Bytes, meta: Metadata },
-    Leave,
-    Symlink { name: Bytes, target: Vec<u8>, meta: Metadata },
-    File(PendingFile),
-}
-
-/// A file whose leaves are coming.
-struct PendingFile {
-    name: Bytes,
-    meta: Metadata,
-    /// Number of leaves, once known.
-    total: Option<u64>,
-    /// Leaves that went to the builder.
-    joined: u64,
-    bytes: u64,
-    bytes_told: Option<u64>,
-    /// Leaves from `joined` on that came early.
-    early: VecDeque<Option<FileLink>>,
-    first: Option<FileLink>,
-    builder: Option<FileBuilder>,
-}
-
-impl PendingFile {
-    fn new(name: Bytes, meta: Metadata) -> Self {
-        Self {
-            name,
-            meta,
-            total: None,
-            joined: 0,
-            bytes: 0,
-            bytes_told: None,
-            early: VecDeque::new(),
-            first: None,
-            builder: None,
-        }
-    }
-
-    /// Takes leaf `index`; joins what is in order.
-    fn leaf(
-        &mut self,
-        index: u64,
-        link: FileLink,
-        options: &ImportOptions,
-        sink: &mut NodeSink,
-    ) -> Result<(), AddError> {
-        let ahead = index.saturating_sub(self.joined) as usize;
-        if ahead == 0 && self.early.is_empty() {
-            return self.join(link, options, sink);
-        }
-        if self.early.len() <= ahead {
-            self.early.resize(ahead + 1, None);
-        }
-        self.early[ahead] = Some(link);
-        while let Some(Some(_)) = self.early.front() {
-            if let Some(Some(link)) = self.early.pop_front() {
-                self.join(link, options, sink)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn join(&mut self, link: FileLink, options: &ImportOptions, sink: &mut NodeSink) -> Result<(), AddError> {
-        self.joined += 1;
-        self.bytes = self.bytes.saturating_add(link.file_bytes);
-        if self.joined == 1 && options.layout == Layout::Balanced {
-            self.first = Some(link);
-            return Ok(());
-        }
-        let builder = self.builder.get_or_insert_with(|| FileBuilder::new(options.layout, options.file_links_max));
-        if let Some(first) = self.first.take() {
-            builder.push(first, sink)?;
-        }
-        Ok(builder.push(link, sink)?)
-    }
-
-    fn is_complete(&self) -> bool {
-        self.total == Some(self.joined)
-    }
-
-    /// The file's root.
-    fn finish(&mut self, options: &ImportOptions, sink: &mut NodeSink) -> Result<FileLink, AddError> {
-        if let Some(only) = self.first.take() {
-            return Ok(only);
-        }
-        let builder = self.builder.take();
-        let builder = builder.unwrap_or_else(|| FileBuilder::new(options.layout, options.file_links_max));
-        Ok(builder.finish(&self.meta, sink)?)
-    }
-}
-
 /// A large file that is read in pieces.
 struct OpenedFile {
     entry: u64,
@@ -182,12 +56,12 @@ struct OpenedFile {
     read: u64,
 }
 
-struct Pump<'scope, 'env, 'e> {
+pub(super) struct Pump<'scope, 'env, 'e> {
     scope: &'scope Scope<'scope, 'env>,
-    context: &'env Context<'env>,
+    pub(super) context: &'env Context<'env>,
     events: &'e mut dyn FnMut(AddEvent<'_>),
     sink: NodeSink<'env>,
-    tree: Tree,
+    pub(super) tree: Tree,
     pending: VecDeque<Pending>,
     /// Number of the first pending entry.
     first_entry: u64,
@@ -195,9 +69,9 @@ struct Pump<'scope, 'env, 'e> {
     opened: VecDeque<OpenedFile>,
     /// Files that must be read to their end by this thread.
     sequential: VecDeque<(u64, std::fs::File)>,
-    filling: Option<Slab>,
-    slabs: Vec<Slab>,
-    slabs_made: usize,
+    pub(super) filling: Option<Slab>,
+    pub(super) slabs: Vec<Slab>,
+    pub(super) slabs_made: usize,
     span_bytes: u64,
     own: Worker<'env>,
     threads: Option<Threads>,
@@ -355,7 +229,7 @@ impl<'scope, 'env, 'e> Pump<'scope, 'env, 'e> {
     }
 
     /// Gives a job to the threads, which start with the second job.
-    fn submit(&mut self, job: Job) -> Result<(), AddError> {
+    pub(super) fn submit(&mut self, job: Job) -> Result<(), AddError> {
         if self.threads.is_none() && self.context.threads > 1 {
             let Some(held) = self.held.take() else {
                 self.held = Some(job);
@@ -400,7 +274,7 @@ impl<'scope, 'env, 'e> Pump<'scope, 'env, 'e> {
     }
 
     /// Takes results that are there.
-    fn take_finished(&mut self) -> Result<(), AddError> {
+    pub(super) fn take_finished(&mut self) -> Result<(), AddError> {
         while let Some(done) = self.threads.as_ref().and_then(|threads| threads.done.try_recv().ok()) {
             self.in_flight -= 1;
             self.take_done(done)?;
@@ -409,7 +283,7 @@ impl<'scope, 'env, 'e> Pump<'scope, 'env, 'e> {
     }
 
     /// Waits for one result.
-    fn wait(&mut self) -> Result<(), AddError> {
+    pub(super) fn wait(&mut self) -> Result<(), AddError> {
         if let Some(held) = self.held.take() {
             let done = self.own.run(held);
             return self.take_done(done);
@@ -450,7 +324,7 @@ impl<'scope, 'env, 'e> Pump<'scope, 'env, 'e> {
         }
     }
 
-    fn file_mut(&mut self, entry: u64) -> &mut PendingFile {
+    pub(super) fn file_mut(&mut self, entry: u64) -> &mut PendingFile {
         match &mut self.pending[(entry - self.first_entry) as usize] {
             Pending::File(file) => file,
             _ => unreachable!("results come for files alone"),
@@ -465,7 +339,7 @@ impl<'scope, 'env, 'e> Pump<'scope, 'env, 'e> {
     }
 
     /// Moves entries that are complete, in order, into the tree.
-    fn settle_front(&mut self) -> Result<(), AddError> {
+    pub(super) fn settle_front(&mut self) -> Result<(), AddError> {
         while let Some(front) = self.pending.front_mut() {
             if let Pending::File(file) = front {
                 let is_complete = file.is_complete();
@@ -508,132 +382,4 @@ impl<'scope, 'env, 'e> Pump<'scope, 'env, 'e> {
         (self.events)(AddEvent::Added { name: &name, cid: &entry.cid, size: entry.tsize });
         self.tree.add(entry, &mut self.sink)
     }
-}
-
-/// Sequential input: this thread reads, others hash.
-impl Pump<'_, '_, '_> {
-    fn feed(&mut self, entry: u64, reader: &mut dyn Read) -> Result<(), AddError> {
-        let total = match self.context.options.chunker.cutter() {
-            Cutter::Size(bytes) => self.feed_fixed(entry, reader, bytes)?,
-            cutter => self.feed_cut(entry, reader, cutter)?,
-        };
-        self.file_mut(entry).total = Some(total);
-        Ok(())
-    }
-
-    /// Leaves of one size are read to their place.
-    fn feed_fixed(&mut self, entry: u64, reader: &mut dyn Read, leaf_bytes: usize) -> Result<u64, AddError> {
-        let mut ahead = None;
-        for index in 0.. {
-            self.make_room(leaf_bytes)?;
-            let room = self.filling.as_mut().and_then(|slab| slab.room(leaf_bytes)).expect("room was made");
-            let start = ahead.take().map_or(0, |byte| {
-                room[0] = byte;
-                1
-            });
-            let read = start + read_full(reader, &mut room[start..]).map_err(|error| self.read_error(entry, error))?;
-            if read == 0 && (index > 0 || self.context.options.layout == Layout::Trickle) {
-                return Ok(index);
-            }
-            // Metadata stands in the root, so the first leaf must know whether it is the whole file.
-            if index == 0 && read == leaf_bytes && self.context.options.metadata.any() {
-                ahead = read_byte(reader).map_err(|error| self.read_error(entry, error))?;
-            }
-            let is_whole = index == 0 && (read < leaf_bytes || self.context.options.metadata.any() && ahead.is_none());
-            self.take_leaf(entry, index, read, is_whole);
-            if read < leaf_bytes {
-                return Ok(index + 1);
-            }
-        }
-        unreachable!("a file ends before 2^64 leaves")
-    }
-
-    /// Leaves whose ends depend on the content are read beside and copied to their place.
-    fn feed_cut(&mut self, entry: u64, reader: &mut dyn Read, mut cutter: Cutter) -> Result<u64, AddError> {
-        let leaf_bytes = self.context.options.chunker.bytes_max();
-        let mut window = vec![0; leaf_bytes * 2];
-        let mut held = 0;
-        for index in 0.. {
-            if held < leaf_bytes {
-                held += read_full(reader, &mut window[held..]).map_err(|error| self.read_error(entry, error))?;
-            }
-            if held == 0 && (index > 0 || self.context.options.layout == Layout::Trickle) {
-                return Ok(index);
-            }
-            let cut = if held == 0 { 0 } else { cutter.next_cut(&window[..held]) };
-            self.make_room(cut)?;
-            let room = self.filling.as_mut().and_then(|slab| slab.room(cut)).expect("room was made");
-            room.copy_from_slice(&window[..cut]);
-            window.copy_within(cut..held, 0);
-            held -= cut;
-            // When all that was there is one leaf, the file may go on: ask before it is named the whole file.
-            if held == 0 && index == 0 {
-                held = read_full(reader, &mut window).map_err(|error| self.read_error(entry, error))?;
-            }
-            self.take_leaf(entry, index, cut, index == 0 && held == 0);
-            if held == 0 && cut == 0 {
-                return Ok(index + 1);
-            }
-        }
-        unreachable!("a file ends before 2^64 leaves")
-    }
-
-    fn take_leaf(&mut self, entry: u64, index: u64, length: usize, is_whole: bool) {
-        let is_root = is_whole && self.context.options.layout == Layout::Balanced;
-        let meta = if is_root { self.file_mut(entry).meta } else { Metadata::default() };
-        if let Some(slab) = &mut self.filling {
-            slab.take(entry, index, length, meta);
-        }
-    }
-
-    fn read_error(&mut self, entry: u64, error: std::io::Error) -> AddError {
-        let name = self.file_mut(entry).name.clone();
-        AddError::Read { name: self.tree.path_of(&name), error }
-    }
-
-    /// Makes sure that the slab being filled has room for a leaf; waits for threads when none is free.
-    fn make_room(&mut self, leaf_bytes: usize) -> Result<(), AddError> {
-        if let Some(mut slab) = self.filling.take() {
-            if slab.room(leaf_bytes).is_some() {
-                self.filling = Some(slab);
-                return Ok(());
-            }
-            self.submit(Job::Filled(slab))?;
-        }
-        loop {
-            if self.context.cancel.load(Ordering::Relaxed) {
-                return Err(AddError::Cancelled);
-            }
-            self.take_finished()?;
-            if let Some(slab) = self.slabs.pop() {
-                self.filling = Some(slab);
-                return Ok(());
-            }
-            if self.slabs_made < SEQUENTIAL_SLABS {
-                self.slabs_made += 1;
-                self.slabs.push(Slab::new(slab_bytes(self.context.options.chunker.bytes_max())));
-            } else {
-                self.settle_front()?;
-                self.wait()?;
-            }
-        }
-    }
-}
-
-fn read_full(reader: &mut dyn Read, room: &mut [u8]) -> std::io::Result<usize> {
-    let mut read = 0;
-    while read < room.len() {
-        match reader.read(&mut room[read..]) {
-            Ok(0) => break,
-            Ok(count) => read += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(read)
-}
-
-fn read_byte(reader: &mut dyn Read) -> std::io::Result<Option<u8>> {
-    let mut byte = [0];
-    Ok((read_full(reader, &mut byte)? == 1).then_some(byte[0]))
 }

@@ -8,7 +8,7 @@ use merkury_core::codec::unixfs::check_file_name;
 
 use super::AddError;
 use super::local::DEPTH_MAX;
-use super::pump::{Step, StepSink, Steps};
+use super::steps::{Step, StepSink, Steps};
 use crate::meta::Metadata;
 
 /// One entry of a stream.

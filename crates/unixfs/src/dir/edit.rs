@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::BoxFuture;
-use merkury_core::codec::unixfs::{HamtEntry, HamtShard, Kind, check_file_name};
-use merkury_core::{Block, BlockGet, Cid};
+use merkury_core::codec::unixfs::{Kind, check_file_name};
+use merkury_core::{Block, BlockGet};
 
-use super::build::{basic_data_bytes, shard_link, write_basic, write_shard};
+use super::build::{basic_data_bytes, write_basic};
 use super::hamt::{NameHash, fanout_bits};
-use super::list::{SHARD_DEPTH_MAX, malformed, shard_entry};
+use super::shard::Shard;
 use super::{DirEntry, DirError, NodeLink};
 use crate::build::{DirOptions, NodeSink, SizeEstimation};
 use crate::meta::Metadata;
@@ -36,22 +35,6 @@ enum Body {
         /// Number of entries as Kubo counts it: links of the root when it was read, plus changes.
         links: usize,
     },
-}
-
-#[derive(Debug, Default)]
-struct Shard {
-    slots: BTreeMap<usize, Child>,
-}
-
-#[derive(Debug)]
-enum Child {
-    Entry(DirEntry),
-    /// A shard nobody looked into.
-    Stored {
-        cid: Cid,
-        tsize: u64,
-    },
-    Loaded(Box<Shard>),
 }
 
 impl Directory {
@@ -257,196 +240,5 @@ impl Directory {
         .await?;
         self.body = Body::Basic(entries);
         Ok(())
-    }
-}
-
-impl Shard {
-    fn of_block(block: &Block) -> Result<(Self, usize), DirError> {
-        let cid = block.cid();
-        let Node::Pb(node, message) = Node::of_block(block)? else {
-            return Err(DirError::NotADirectory { cid: cid.clone() });
-        };
-        if message.kind != Kind::HamtShard {
-            return Err(DirError::NotADirectory { cid: cid.clone() });
-        }
-        let shard = HamtShard::new(&message, &node.links).map_err(|why| malformed(cid, why))?;
-        let fanout = shard.fanout();
-        let slots = (0..fanout)
-            .filter_map(|slot| shard.link(slot).map(|(entry, link)| (slot, entry, link)))
-            .map(|(slot, entry, link)| match entry {
-                HamtEntry::Entry(name) => (slot, Child::Entry(shard_entry(name, link))),
-                HamtEntry::Shard => {
-                    (slot, Child::Stored { cid: link.cid.clone(), tsize: link.tsize.unwrap_or_default() })
-                }
-            })
-            .collect();
-        Ok((Self { slots }, fanout))
-    }
-
-    async fn find(&mut self, get: &dyn BlockGet, name: &[u8], bits: u32) -> Result<Option<DirEntry>, DirError> {
-        let hash = NameHash::of(name);
-        let mut shard = self;
-        for level in 0.. {
-            match shard.slots.get_mut(&hash.slot(level, bits)?) {
-                None => return Ok(None),
-                Some(Child::Entry(entry)) => return Ok((entry.name == name).then(|| entry.clone())),
-                Some(child) => shard = child.load(get, bits).await?,
-            }
-        }
-        Ok(None)
-    }
-
-    /// Puts an entry where every shard on the way is in memory.
-    fn place(&mut self, hash: NameHash, entry: DirEntry, level: u32, bits: u32) -> Result<(), DirError> {
-        let slot = hash.slot(level, bits)?;
-        match self.slots.remove(&slot) {
-            None => {
-                self.slots.insert(slot, Child::Entry(entry));
-            }
-            Some(Child::Entry(other)) => {
-                let mut below = Self::default();
-                below.place(NameHash::of(&other.name), other, level + 1, bits)?;
-                below.place(hash, entry, level + 1, bits)?;
-                self.slots.insert(slot, Child::Loaded(Box::new(below)));
-            }
-            Some(Child::Loaded(mut below)) => {
-                below.place(hash, entry, level + 1, bits)?;
-                self.slots.insert(slot, Child::Loaded(below));
-            }
-            Some(stored @ Child::Stored { .. }) => {
-                self.slots.insert(slot, stored);
-            }
-        }
-        Ok(())
-    }
-
-    fn insert<'a>(
-        &'a mut self,
-        get: &'a dyn BlockGet,
-        hash: NameHash,
-        entry: DirEntry,
-        level: u32,
-        bits: u32,
-    ) -> BoxFuture<'a, Result<Replaced, DirError>> {
-        Box::pin(async move {
-            match self.slots.get_mut(&hash.slot(level, bits)?) {
-                Some(Child::Entry(old)) if old.name == entry.name => Ok(Some(std::mem::replace(old, entry))),
-                None | Some(Child::Entry(_)) => self.place(hash, entry, level, bits).map(|()| None),
-                Some(child) => child.load(get, bits).await?.insert(get, hash, entry, level + 1, bits).await,
-            }
-        })
-    }
-
-    fn remove<'a>(
-        &'a mut self,
-        get: &'a dyn BlockGet,
-        hash: NameHash,
-        name: &'a [u8],
-        level: u32,
-        bits: u32,
-    ) -> BoxFuture<'a, Result<Replaced, DirError>> {
-        Box::pin(async move {
-            let slot = hash.slot(level, bits)?;
-            let removed = match self.slots.get_mut(&slot) {
-                None => return Ok(None),
-                Some(Child::Entry(entry)) if entry.name == name => {
-                    return Ok(match self.slots.remove(&slot) {
-                        Some(Child::Entry(entry)) => Some(entry),
-                        _ => None,
-                    });
-                }
-                Some(Child::Entry(_)) => return Ok(None),
-                Some(child) => child.load(get, bits).await?.remove(get, hash, name, level + 1, bits).await?,
-            };
-            if removed.is_some() {
-                self.collapse(slot);
-            }
-            Ok(removed)
-        })
-    }
-
-    /// A shard with one entry is replaced by the entry, an empty one goes: the shape depends on the entries alone.
-    fn collapse(&mut self, slot: usize) {
-        let Some(Child::Loaded(below)) = self.slots.get_mut(&slot) else { return };
-        match below.slots.len() {
-            0 => {
-                self.slots.remove(&slot);
-            }
-            1 if below.slots.values().all(|child| matches!(child, Child::Entry(_))) => {
-                if let Some((_, only)) = below.slots.pop_first() {
-                    self.slots.insert(slot, only);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Calls `see` for each entry until it says no; tells whether all were seen.
-    fn visit<'a>(
-        &'a mut self,
-        get: &'a dyn BlockGet,
-        depth: usize,
-        see: &'a mut (dyn FnMut(&DirEntry) -> bool + Send),
-    ) -> BoxFuture<'a, Result<bool, DirError>> {
-        Box::pin(async move {
-            if depth > SHARD_DEPTH_MAX {
-                return Err(DirError::TooDeep);
-            }
-            for child in self.slots.values_mut() {
-                let goes_on = match child {
-                    Child::Entry(entry) => see(entry),
-                    other => other.load_any(get).await?.visit(get, depth + 1, see).await?,
-                };
-                if !goes_on {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        })
-    }
-
-    fn write(&self, fanout: usize, meta: &Metadata, sink: &mut NodeSink<'_>) -> Result<NodeLink, DirError> {
-        let mut links = Vec::with_capacity(self.slots.len());
-        for (&slot, child) in &self.slots {
-            links.push(match child {
-                Child::Entry(entry) => shard_link(slot, fanout, &entry.name, entry.cid.clone(), entry.tsize),
-                Child::Stored { cid, tsize } => shard_link(slot, fanout, b"", cid.clone(), *tsize),
-                Child::Loaded(below) => {
-                    let below = below.write(fanout, &Metadata::default(), sink)?;
-                    shard_link(slot, fanout, b"", below.cid, below.tsize)
-                }
-            });
-        }
-        let slots: Vec<usize> = self.slots.keys().copied().collect();
-        Ok(write_shard(&slots, links, fanout, meta, sink)?)
-    }
-}
-
-impl Child {
-    /// The shard of a child that is no entry; it must have the fan-out of its parent.
-    async fn load(&mut self, get: &dyn BlockGet, bits: u32) -> Result<&mut Shard, DirError> {
-        let expected = 1_usize << bits;
-        if let Self::Stored { cid, .. } = self {
-            let (shard, fanout) = Shard::of_block(&get.get(cid).await?)?;
-            if fanout != expected {
-                return Err(DirError::Fanout(fanout));
-            }
-            *self = Self::Loaded(Box::new(shard));
-        }
-        match self {
-            Self::Loaded(shard) => Ok(shard),
-            _ => Err(DirError::TooDeep),
-        }
-    }
-
-    async fn load_any(&mut self, get: &dyn BlockGet) -> Result<&mut Shard, DirError> {
-        if let Self::Stored { cid, .. } = self {
-            let (shard, _) = Shard::of_block(&get.get(cid).await?)?;
-            *self = Self::Loaded(Box::new(shard));
-        }
-        match self {
-            Self::Loaded(shard) => Ok(shard),
-            _ => Err(DirError::TooDeep),
-        }
     }
 }

@@ -14,6 +14,7 @@ mod edit;
 mod find;
 pub(crate) mod hamt;
 mod list;
+mod shard;
 
 use bytes::Bytes;
 use merkury_core::codec::dag_pb::PbLink;
