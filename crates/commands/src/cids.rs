@@ -101,7 +101,9 @@ impl From<Cid> for CidLink {
 /// Reads a path or CID as every command takes it.
 pub fn parse_path(text: &str) -> Result<ContentPath, ApiError> {
     ContentPath::parse(text).map_err(|error| {
-        ApiError::invalid(format!("invalid path {text:?}: {}", error.why))
+        // A lone word is read as a path before it is read as a CID, so Kubo complains of the path.
+        let why = if text.contains(['/', ':']) { error.why } else { "path does not have enough components".into() };
+        ApiError::invalid(format!("invalid path {text:?}: {why}"))
             .hint("give a CID, or a path such as /ipfs/CID/name or /ipns/NAME")
     })
 }

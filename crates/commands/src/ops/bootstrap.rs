@@ -59,7 +59,11 @@ fn check(peer: &str) -> Result<(), ApiError> {
     if peer == "auto" || (peer.starts_with('/') && id.is_some_and(|id| merkury_core::PeerId::parse(id).is_ok())) {
         return Ok(());
     }
-    Err(ApiError::invalid(format!("invalid peer address {peer:?}: it needs to end with /p2p/ and a peer id")))
+    if !peer.starts_with('/') {
+        return Err(ApiError::invalid(format!("failed to parse multiaddr {peer:?}: must begin with /")));
+    }
+    Err(ApiError::invalid(format!("invalid bootstrap address: {peer}"))
+        .hint("it needs to end with /p2p/ and the id of the peer"))
 }
 
 impl Op for Bootstrap {

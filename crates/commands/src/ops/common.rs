@@ -139,6 +139,14 @@ pub(crate) async fn fast_provide(
     api.routing.provide_later(roots.to_vec()).await
 }
 
+/// The words Kubo's swarm commands have for a node without a network; others say it differently.
+pub(crate) fn offline_words(mut error: ApiError) -> ApiError {
+    const OTHERS: &str = "this command must be run in online mode. Try running 'ipfs daemon' first";
+    error.message =
+        error.message.replace(OTHERS, "this action must be run in online mode, try running 'ipfs daemon' first");
+    error
+}
+
 /// Mode and time as the wire carries them beside names.
 pub(crate) fn mode_text(metadata: &Metadata) -> String {
     metadata.mode.map(|mode| format!("{mode:04o}")).unwrap_or_default()

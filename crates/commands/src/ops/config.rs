@@ -48,7 +48,7 @@ impl Op for Config {
             call.options.refuse(&["expand-auto"])?;
             let api = cx.api(&call)?;
             let Some(text) = call.args.get(1) else {
-                let value = api.config.get(&key).await.map_err(|error| wrapped("failed to get config value", error))?;
+                let value = super::config_show::sorted(api.config.get(&key).await.map_err(not_readable)?);
                 return Ok(Reply::One(ConfigOut { key, value }));
             };
             let value = if call.options.flag("json") {
@@ -84,8 +84,11 @@ pub(crate) fn show(value: &Json, out: &mut Out<'_>) -> TextResult {
     Ok(out.line(text)?)
 }
 
-fn wrapped(what: &str, mut error: ApiError) -> ApiError {
-    error.message = format!("{what}: {:?}", error.message);
+fn not_readable(mut error: ApiError) -> ApiError {
+    const WHAT: &str = "failed to get config value: ";
+    if !error.message.starts_with(WHAT) {
+        error.message = format!("{WHAT}{:?}", error.message);
+    }
     error
 }
 

@@ -30,7 +30,7 @@ impl Op for ConfigShow {
 }
 
 /// Go writes maps sorted by key.
-fn sorted(value: Json) -> Json {
+pub(crate) fn sorted(value: Json) -> Json {
     match value {
         Json::Object(map) => {
             let mut pairs: Vec<(String, Json)> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();

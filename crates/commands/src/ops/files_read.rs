@@ -27,7 +27,12 @@ impl Op for FilesRead {
             let path = mfs_path(call.arg(0)?)?;
             let offset = call.options.count("offset", "cannot specify negative offset")?.unwrap_or(0);
             let count = call.options.count("count", "cannot specify negative 'count'")?;
-            let stream = cx.api(&call)?.mfs.read(path, offset, count).await?;
+            let stream = cx.api(&call)?.mfs.read(path.clone(), offset, count).await.map_err(|mut error| {
+                if error.message == "file does not exist" {
+                    error.message = format!("{path}: {}", error.message);
+                }
+                error
+            })?;
             Ok(Reply::Bytes(BytesReply { content_type: "text/plain", length: None, stream }))
         })
     }

@@ -84,7 +84,13 @@ impl Op for FilesCp {
             }
             let flag = |name: &str| call.options.flag(name);
             let options = MfsCopyOptions { parents: flag("parents"), force: flag("force"), flush: flag("flush") };
-            cx.api(&call)?.mfs.copy(source, target, options).await?;
+            let api = cx.api(&call)?;
+            // Asked first, so that the error says which of the two is missing.
+            api.mfs
+                .stat(source.clone(), false)
+                .await
+                .map_err(|error| error.context(&format!("cp: cannot get node from path {source}")))?;
+            api.mfs.copy(source, target, options).await?;
             Ok(Reply::Empty)
         })
     }

@@ -87,7 +87,7 @@ fn pinned(api: Api, call: Call, options: PinOptions, cids: CidText) -> merkury_a
             let cid = resolve_cid(&api, path).await?;
             let mut events = api.pins.add(cid.clone(), options.clone());
             let mut walked = (0, 0);
-            while let Some(event) = events.try_next().await? {
+            while let Some(event) = events.try_next().await.map_err(|error| error.context("pin"))? {
                 if let PinEvent::Progress { blocks, bytes } = event {
                     walked = (blocks, bytes);
                     yield PinAddOut {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::common::Strings;
+use super::common::{Strings, offline_words};
 use super::id::some_unless_empty;
 use super::prelude::*;
 
@@ -28,7 +28,7 @@ impl Op for SwarmAddrs {
 
     fn run(cx: Cx, request: Request) -> Running<AddrsOut> {
         Box::pin(async move {
-            let known = cx.api(&request.call)?.peers.known().await?;
+            let known = cx.api(&request.call)?.peers.known().await.map_err(offline_words)?;
             let addrs = known.into_iter().filter(|peer| !peer.addresses.is_empty());
             Ok(Reply::One(AddrsOut { addrs: addrs.map(|peer| (peer.peer.to_string(), peer.addresses)).collect() }))
         })
@@ -57,7 +57,7 @@ impl Op for SwarmAddrsLocal {
     fn run(cx: Cx, request: Request) -> Running<Strings> {
         Box::pin(async move {
             let api = cx.api(&request.call)?;
-            let mut addresses = api.peers.announced().await?;
+            let mut addresses = api.peers.announced().await.map_err(offline_words)?;
             if request.call.options.flag("id") {
                 let own = api.peers.identity().await?.id;
                 addresses = addresses.into_iter().map(|address| format!("{address}/p2p/{own}")).collect();
@@ -84,7 +84,7 @@ impl Op for SwarmAddrsListen {
 
     fn run(cx: Cx, request: Request) -> Running<Strings> {
         Box::pin(async move {
-            let mut addresses = cx.api(&request.call)?.peers.listening().await?;
+            let mut addresses = cx.api(&request.call)?.peers.listening().await.map_err(offline_words)?;
             addresses.sort();
             Ok(Reply::One(Strings { strings: some_unless_empty(addresses) }))
         })

@@ -1,6 +1,6 @@
 //! `swarm connect`, `swarm disconnect`: opens and closes connections.
 
-use super::common::Strings;
+use super::common::{Strings, offline_words};
 use super::prelude::*;
 
 /// `swarm connect`.
@@ -41,7 +41,7 @@ impl Op for SwarmConnect {
             for address in &call.args {
                 let peer = api.peers.connect(address).await.map_err(|mut error| {
                     error.message = format!("connect {} failure: {}", peer_of(address), error.message);
-                    error
+                    offline_words(error)
                 })?;
                 lines.push(format!("connect {peer} success"));
             }
@@ -71,7 +71,7 @@ impl Op for SwarmDisconnect {
             call.args.iter().try_for_each(|address| check(address))?;
             let api = cx.api(&call)?;
             // Without a network this is an error, not a line for each address.
-            api.peers.listening().await?;
+            api.peers.listening().await.map_err(offline_words)?;
             let mut lines = Vec::with_capacity(call.args.len());
             for address in &call.args {
                 let outcome = match api.peers.disconnect(address).await {

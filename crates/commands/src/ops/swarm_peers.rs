@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use merkury_api::{ConnectionDirection, ConnectionInfo};
 
+use super::common::offline_words;
 use super::id::{IdOut, clean, some_unless_empty};
 use super::prelude::*;
 
@@ -69,7 +70,7 @@ impl Op for SwarmPeers {
     fn run(cx: Cx, request: Request) -> Running<PeersOut> {
         Box::pin(async move {
             let call = request.call;
-            let connections = cx.api(&call)?.peers.connections().await?;
+            let connections = cx.api(&call)?.peers.connections().await.map_err(offline_words)?;
             let mut peers: Vec<PeerOut> = connections.into_iter().map(|connection| shown(connection, &call)).collect();
             peers.sort_by(|a, b| a.addr.cmp(&b.addr));
             Ok(Reply::One(PeersOut { peers: Some(peers).filter(|peers| !peers.is_empty()) }))

@@ -288,6 +288,7 @@ fn body_bytes(body: Incoming) -> ByteStream {
             }
         }
     })
+    .fuse()
     .boxed()
 }
 
@@ -325,6 +326,7 @@ fn lines(bytes: ByteStream) -> ItemStream<Bytes> {
             }
         }
     })
+    .fuse()
     .boxed()
 }
 

@@ -1,5 +1,6 @@
 //! One source of bytes as a stream of entries, each with its own stream: the parts of a request body, or the files of
-//! a walk. The source is read strictly in order; an entry that is not read to its end is skipped.
+//! a walk. The source is read strictly in order; an entry that is not read to its end is skipped. Streams stay ended
+//! when they are asked again.
 
 use std::sync::Arc;
 
@@ -52,6 +53,7 @@ pub(crate) fn split<S: Source>(source: S) -> ItemStream<InputEntry> {
         let next = next_entry(&shared).await?;
         Some((next, shared))
     })
+    .fuse()
     .boxed()
 }
 
@@ -91,6 +93,7 @@ fn file<S: Source>(shared: Arc<Mutex<Shared<S>>>, turn: u64) -> ItemStream<Bytes
         let item = next_bytes(&shared, turn).await?;
         Some((item, shared))
     })
+    .fuse()
     .boxed()
 }
 

@@ -189,6 +189,7 @@ fn deadline<T: Send + 'static>(items: ItemStream<T>, timeout: Option<Duration>) 
             Err(_) => Some((Err(super::server::timed_out()), None)),
         }
     })
+    .fuse()
     .boxed()
 }
 
