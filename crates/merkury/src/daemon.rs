@@ -11,7 +11,7 @@ use merkury_api::{ApiError, Node, Reach};
 use merkury_commands::version::{self, VersionInfo};
 use merkury_http::{Address, serve};
 use merkury_node::OpenNode;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -34,6 +34,7 @@ pub(crate) struct RunOptions {
 
 /// Runs until it is told to stop.
 pub(crate) async fn run(node: OpenNode, options: RunOptions) -> Result<(), ApiError> {
+    let mut signals = Signals::take()?;
     let mut out = Lines { friendly: options.friendly };
     out.version();
     node.lock()?;
@@ -60,7 +61,10 @@ pub(crate) async fn run(node: OpenNode, options: RunOptions) -> Result<(), ApiEr
     )?;
     out.ready(&bound);
 
-    wait_for_stop(&node).await?;
+    tokio::select! {
+        () = signals.next() => {}
+        () = node.stop_asked() => {}
+    }
     out.stopping();
     drop(files);
     // Nobody listens when every server has ended already.
@@ -72,7 +76,7 @@ pub(crate) async fn run(node: OpenNode, options: RunOptions) -> Result<(), ApiEr
     tokio::select! {
         () = ended => {}
         () = tokio::time::sleep(STOP_WAIT) => tracing::warn!("some work did not end in time and was cut"),
-        () = second_signal() => tracing::warn!("stopped at once on a second signal"),
+        () = signals.next() => tracing::warn!("stopped at once on a second signal"),
     }
     Ok(())
 }
@@ -97,27 +101,30 @@ async fn start(
     Ok(bound)
 }
 
-async fn wait_for_stop(node: &OpenNode) -> Result<(), ApiError> {
-    let fail = |error: std::io::Error| ApiError::internal(format!("cannot listen for signals: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(fail)?;
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-        () = node.stop_asked() => {}
-    }
-    Ok(())
+/// The signals that stop a daemon. Taken before anything else is done: a signal during the start must find it.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
 }
 
-async fn second_signal() {
-    let mut terminate = match signal(SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(_) => return std::future::pending().await,
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+impl Signals {
+    fn take() -> Result<Self, ApiError> {
+        let take =
+            |kind| signal(kind).map_err(|error| ApiError::internal(format!("cannot listen for signals: {error}")));
+        Ok(Self {
+            interrupt: take(SignalKind::interrupt())?,
+            terminate: take(SignalKind::terminate())?,
+            hangup: take(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
     }
 }
 

@@ -46,10 +46,15 @@ pub(crate) struct Handle {
 }
 
 pub(crate) fn repo_error(error: RepoError) -> ApiError {
-    let made = ApiError::new(error.kind(), error.to_string());
-    match error {
-        RepoError::Locked { .. } => made.hint("the daemon that runs there answers the same commands"),
-        _ => made,
+    match &error {
+        // The sentence is Kubo's; the hints say who holds it.
+        RepoError::Locked { path, holder } => {
+            let message = format!("lock {}: someone else has the lock", path.join("repo.lock").display());
+            ApiError::new(error.kind(), message)
+                .hint(format!("{holder} uses this repository: stop it (merkury shutdown), or set another IPFS_PATH"))
+                .hint("a daemon that runs there answers the same commands")
+        }
+        _ => ApiError::new(error.kind(), error.to_string()),
     }
 }
 

@@ -216,7 +216,8 @@ impl Read for BodyReader {
         while self.at_hand.is_empty() {
             let Some(bytes) = &mut self.bytes else { return Ok(0) };
             match Runtime::current().block_on(bytes.next()) {
-                None => return Ok(0),
+                // A stream that ended must not be asked again; a reader may be.
+                None => self.bytes = None,
                 Some(Ok(chunk)) => self.at_hand = chunk,
                 Some(Err(error)) => {
                     self.failure = Some(error.clone());
