@@ -60,9 +60,9 @@ impl Home {
         out
     }
 
-    /// Starts `ipfs daemon` with arguments and waits until the repository's `api` file is there.
+    /// Starts `ipfs daemon` with arguments and waits until it says that it is ready. (The `api` file of a killed daemon
+    /// may still be there.)
     pub fn daemon(&self, args: &[&str]) -> Daemon {
-        let api = self.ipfs_path().join("api");
         let log = std::fs::File::create(self.path().join("daemon.log")).unwrap();
         let mut child = self
             .command(&self.path().join("bin/ipfs").display().to_string())
@@ -72,12 +72,12 @@ impl Home {
             .stderr(log)
             .spawn()
             .unwrap();
-        wait_for("the daemon's api file", || {
+        wait_for("the daemon", || {
+            let log = std::fs::read_to_string(self.path().join("daemon.log")).unwrap_or_default();
             if let Some(status) = child.try_wait().unwrap() {
-                let log = std::fs::read_to_string(self.path().join("daemon.log")).unwrap_or_default();
                 panic!("the daemon ended with {status}:\n{log}");
             }
-            api.exists()
+            log.contains("Daemon is ready")
         });
         Daemon { child, log: self.path().join("daemon.log") }
     }
