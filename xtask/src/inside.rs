@@ -6,14 +6,14 @@
 use crate::Res;
 use crate::exec::Exec;
 use crate::say;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 const MARK: &str = "MERKURY_INSIDE";
 
 /// Runs `work` inside such a namespace.
 ///
-/// The first call starts this program again with the same arguments and returns its verdict; the second call, inside,
-/// does the work. Where the system allows no namespaces it says so and works outside.
+/// The first call becomes this program with the same arguments, started inside; the second call, there, does the work. Where the system allows no namespaces it says so and works outside.
 pub(crate) fn run(work: impl FnOnce() -> Res<()>) -> Res<()> {
     if std::env::var_os(MARK).is_some() {
         Exec::new("ip").args(["link", "set", "lo", "up"]).run()?;
@@ -26,16 +26,16 @@ pub(crate) fn run(work: impl FnOnce() -> Res<()>) -> Res<()> {
         return work();
     };
     let program = std::env::current_exe().map_err(|e| format!("cannot find this program: {e}"))?;
-    let status = Command::new("unshare")
+    // Replaces this process: whoever ends the tool ends the namespace, and with it everything inside.
+    let failure = Command::new("unshare")
         .args(flags)
         .arg("--")
         .arg(program)
         .args(std::env::args_os().skip(1))
         .env(MARK, "1")
         .stdin(Stdio::null())
-        .status()
-        .map_err(|e| format!("cannot start unshare: {e}"))?;
-    if status.success() { Ok(()) } else { Err("see above".to_owned()) }
+        .exec();
+    Err(format!("cannot start unshare: {failure}"))
 }
 
 fn usable_flags() -> Option<Vec<&'static str>> {
