@@ -40,6 +40,20 @@ pub fn symlink_node(target: &[u8], meta: &Metadata, sink: &mut NodeSink) -> Resu
     write_node(message.into_node(Vec::new()), sink)
 }
 
+/// Sorts things with names as a directory with these entries holds the names: by name, or by hash in a HAMT.
+pub(crate) fn order_of_names<T>(
+    entries: &[DirEntry],
+    named: &mut [(bytes::Bytes, T)],
+    options: &DirOptions,
+    meta: &Metadata,
+) {
+    if named.len() > 1 && needs_hamt(entries, options, meta) {
+        named.sort_by_cached_key(|(name, _)| NameHash::of(name));
+    } else {
+        named.sort_by(|(a, _), (b, _)| a.cmp(b));
+    }
+}
+
 /// Whether a directory with these entries is a HAMT.
 fn needs_hamt(entries: &[DirEntry], options: &DirOptions, meta: &Metadata) -> bool {
     if options.threshold_bytes == 0 {

@@ -21,6 +21,7 @@ use merkury_core::codec::dag_pb::PbLink;
 use merkury_core::codec::unixfs::UnixFsError;
 use merkury_core::{Cid, ErrorKind, GetError};
 
+pub(crate) use build::order_of_names;
 pub use build::{build_directory, symlink_node};
 pub use edit::{Directory, Replaced};
 pub use find::find;
