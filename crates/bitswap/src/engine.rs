@@ -276,6 +276,11 @@ impl Engine {
         self.server.blocks_added(cids, store);
     }
 
+    /// As [`Engine::blocks_added`], when the caller has lost track of which blocks came.
+    pub fn blocks_may_be_added(&mut self, store: &dyn BlockHas) {
+        self.server.recheck(store);
+    }
+
     /// Routing says that a peer has the block of a search. The shell connects to it, if it is not connected.
     pub fn provider_found(&mut self, session: SessionId, cid: &Cid, peer: &PeerId) {
         self.client.provider_found(session, cid, peer, self.keys.get(peer).copied());
@@ -405,6 +410,11 @@ impl Engine {
             bytes_handed_out: self.sending_bytes,
             ..self.stat.clone()
         }
+    }
+
+    /// Whether a peer is connected and not dropped.
+    pub fn is_connected(&self, peer: &PeerId) -> bool {
+        self.keys.contains_key(peer)
     }
 
     /// Connected peers.

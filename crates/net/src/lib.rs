@@ -16,6 +16,7 @@
 //! A crash loses nothing but the address book and the announcements under way.
 
 pub mod config;
+pub mod exchange;
 mod host;
 pub(crate) mod ids;
 pub mod peers;
@@ -33,6 +34,7 @@ use tokio_util::task::TaskTracker;
 pub use config::NetConfig;
 pub use host::starter::{PeerMemory, RememberedPeer, bootstrap_peers};
 
+use exchange::{Exchange, LocalBlocks};
 use host::actor::Host;
 use peers::Peers;
 use routing::Routing;
@@ -51,6 +53,8 @@ pub struct NetDeps {
     pub memory: Option<Arc<dyn PeerMemory>>,
     /// What is announced again and again.
     pub provide: Option<Arc<dyn ProvideSource>>,
+    /// The blocks peers are served from.
+    pub blocks: Option<Arc<dyn LocalBlocks>>,
 }
 
 /// Why the network did not start.
@@ -79,7 +83,7 @@ pub struct Net {
     peers: Peers,
     routing: Routing,
     providing: Providing,
-    streams: Streams,
+    exchange: Exchange,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 }
@@ -99,6 +103,11 @@ impl Net {
     /// Who has what, and where.
     pub fn routing(&self) -> &Routing {
         &self.routing
+    }
+
+    /// Blocks from and to peers.
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
     }
 
     /// Announcing what this node has.
@@ -141,9 +150,10 @@ async fn start(config: NetConfig, deps: NetDeps) -> Result<Net, StartError> {
     }
     let routing = Routing::new(handle.clone());
     let peers = Peers::new(handle, routing.clone());
+    let exchange = Exchange::start(streams, routing.clone(), peers.clone(), deps.blocks, &shutdown, &tasks);
     let (providing, provider) = Providing::start(routing.clone(), deps.provide, shutdown.clone());
     tasks.spawn(provider);
     // Too late is no failure: a slow interface only appears later.
     let _ = tokio::time::timeout(LISTEN_WAIT, settled.wait_for(|settled| *settled)).await;
-    Ok(Net { peers, routing, providing, streams, shutdown, tasks })
+    Ok(Net { peers, routing, providing, exchange, shutdown, tasks })
 }

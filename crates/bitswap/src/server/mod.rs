@@ -129,6 +129,13 @@ impl Server {
         }
     }
 
+    /// Looks for every block that somebody waits for.
+    pub(crate) fn recheck(&mut self, store: &dyn BlockHas) {
+        let waited_for = self.waiting.values().filter_map(|waiting| waiting.first().map(|(_, cid)| cid));
+        let found: Vec<Cid> = waited_for.filter(|cid| store.has(cid)).cloned().collect();
+        self.blocks_added(&found, store);
+    }
+
     fn forget_and_add(&mut self, key: PeerKey, cid: &Cid, asked: Asked, store: &dyn BlockHas) {
         if let Some(list) = self.peers.get_mut(&key) {
             list.remove(cid);
