@@ -25,16 +25,21 @@ impl Blocks {
     /// Returns when everything put before is durable. Does nothing when it is already.
     pub(crate) fn commit(&self) -> Result<(), StoreError> {
         let target = self.writer.appended();
-        self.commit_up_to(Some(target), &[])
+        self.commit_up_to(Some(target), &[], false)
     }
 
     /// As [`Blocks::commit`], and makes durable what was forgotten and moved, and that `dropped` segments will be removed.
     pub(crate) fn commit_index(&self, dropped: &[u32]) -> Result<(), StoreError> {
-        self.commit_up_to(None, dropped)
+        self.commit_up_to(None, dropped, true)
+    }
+
+    /// As [`Blocks::commit`], even when nothing was put: everything is in the files, if not in the index' own.
+    pub(crate) fn flush_to_files(&self) -> Result<(), StoreError> {
+        self.commit_up_to(None, &[], false)
     }
 
     /// One thread flushes, the others wait for it; those whose records came too late for it flush next.
-    fn commit_up_to(&self, target: Option<u64>, dropped: &[u32]) -> Result<(), StoreError> {
+    fn commit_up_to(&self, target: Option<u64>, dropped: &[u32], durable: bool) -> Result<(), StoreError> {
         let mut state = self.commit.state.lock();
         loop {
             self.check_usable()?;
@@ -48,7 +53,7 @@ impl Blocks {
         }
         state.running = true;
         drop(state);
-        let result = self.flush(dropped);
+        let result = self.flush(dropped, durable);
         let mut state = self.commit.state.lock();
         state.running = false;
         if let Ok(appended) = &result {
@@ -58,7 +63,7 @@ impl Blocks {
         result.map(|_| ())
     }
 
-    fn flush(&self, dropped: &[u32]) -> Result<u64, StoreError> {
+    fn flush(&self, dropped: &[u32], durable: bool) -> Result<u64, StoreError> {
         let flushed = self.writer.flush(|| self.index.write().take_changed());
         let (to_sync, (ids, aliases)) = flushed.map_err(|error| self.poison_if_fatal(error))?;
         let ToSync { files, new_names, appended, covered } = to_sync;
@@ -72,7 +77,7 @@ impl Blocks {
         }
         .map_err(|error| self.poison(error))?;
         // Before others may flush: frames must follow each other in the order of their ids.
-        self.files.append(&self.index, Changes { covered, ids, aliases, dropped })?;
+        self.files.append(&self.index, Changes { covered, ids, aliases, dropped, durable })?;
         Ok(appended)
     }
 

@@ -54,6 +54,8 @@ pub(super) struct Changes<'a> {
     pub(super) aliases: bool,
     /// Segments that will be removed once this is durable.
     pub(super) dropped: &'a [u32],
+    /// Wait until it is on disk: what was removed on purpose shall not come back.
+    pub(super) durable: bool,
 }
 
 impl IndexFiles {
@@ -110,7 +112,7 @@ impl IndexFiles {
         state.checkpoint_bytes + state.delta_end
     }
 
-    /// Remembers what a commit changed. Fails only when segments are to be dropped and that could not be made durable.
+    /// Remembers what a commit changed. Fails only when that must be durable and could not be made so.
     pub(super) fn append(&self, index: &RwLock<Index>, mut changes: Changes<'_>) -> Result<(), StoreError> {
         let mut state = self.state.lock();
         changes.ids.sort_unstable();
@@ -118,7 +120,7 @@ impl IndexFiles {
         if changes.ids.is_empty() && !changes.aliases && changes.dropped.is_empty() {
             return Ok(());
         }
-        let must = !changes.dropped.is_empty();
+        let must = changes.durable;
         let many = changes.ids.len() > FRAME_IDS_MAX;
         if !many && !state.broken {
             if let Err(error) = self.append_frame(&mut state, index, &changes) {

@@ -25,7 +25,7 @@ impl Blocks {
     /// The CIDs of all blocks, as they were stored. Reads only heads where blocks are large.
     pub(crate) fn records(&self) -> Result<Records<'_>, StoreError> {
         // So that the files have it all.
-        self.commit_index(&[])?;
+        self.flush_to_files()?;
         let index = self.index.read();
         let living = index.usage().iter().filter(|(_, usage)| usage.blocks > 0);
         let segments: Vec<_> = living.map(|(segment, _)| *segment).collect();
@@ -48,7 +48,7 @@ impl Blocks {
     /// A bad block is forgotten, so that it can be fetched and put again. One whose record cannot even be read is reported
     /// without its CID, which only the record holds.
     pub(crate) fn verify(&self, each: &mut dyn FnMut(Option<Cid>, Result<(), String>)) -> Result<(), StoreError> {
-        self.commit_index(&[])?;
+        self.flush_to_files()?;
         let mut living: BTreeMap<u32, BTreeMap<u32, Id>> = BTreeMap::new();
         {
             let index = self.index.read();

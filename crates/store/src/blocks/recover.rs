@@ -2,7 +2,7 @@
 //!
 //! Records beyond what the index covers were perhaps never flushed, so each is believed only if its hash is right. After
 //! the last good one the segment is cut. When good records stand behind a bad one nothing is cut, since they may have been
-//! acknowledged: the bad one is passed over and reported.
+//! acknowledged: the bad one is passed over. (Of all segments only such a one is not a valid CAR file to the letter.)
 //!
 //! All steps can be repeated: a second crash during recovery finds what the first left.
 
@@ -55,6 +55,7 @@ pub(super) fn recover(
         }
     }
     let Missing { mut damage, short } = forget_missing(&mut index, segments, &on_disk);
+    let rebuilding = covered == Covered::default();
     let mut scanned = 0;
     let mut grown = Vec::new();
     for (segment, len) in on_disk.clone() {
@@ -68,7 +69,14 @@ pub(super) fn recover(
         }
         scanned += len - from.min(len);
         let tail = read_tail(&mut index, segments, segment, from, len)?;
-        damage.extend(tail.damage);
+        for what in tail.bad {
+            // In the newest segments it was perhaps never flushed, and so promised to nobody.
+            if rebuilding && segment.saturating_add(2) < next_segment {
+                damage.push(what)
+            } else {
+                tracing::warn!(what, "a record of the newest ones is not whole")
+            }
+        }
         if tail.added {
             grown.push(segment);
         }
@@ -98,7 +106,7 @@ pub(super) fn recover(
             tracing::warn!(%error, "the index could not be written");
         }
     } else if !grown.is_empty() {
-        files.append(&index, Changes { covered, ids, aliases, dropped: &[] })?;
+        files.append(&index, Changes { covered, ids, aliases, dropped: &[], durable: false })?;
     }
     // A segment that was cut short from outside may end within a record: nothing can be appended to it.
     let resume = last.filter(|(segment, _)| segment + 1 >= next_segment && !short.contains_key(segment));
@@ -151,7 +159,8 @@ struct Tail {
     /// The length of the segment after the cut.
     end: u64,
     added: bool,
-    damage: Vec<String>,
+    /// Bad records before good ones, in words.
+    bad: Vec<String>,
 }
 
 /// Enters the records from `from` on, and cuts the segment after the last good one.
@@ -194,7 +203,7 @@ fn read_tail(index: &mut Index, segments: &Segments, segment: u32, from: u64, le
     }
     tail.end = good_end;
     for offset in bad.into_iter().filter(|offset| *offset < good_end) {
-        tail.damage.push(format!("{} has a record at byte {offset} that does not match its hash", path.display()));
+        tail.bad.push(format!("{} has a record at byte {offset} that does not match its hash", path.display()));
     }
     if good_end < len && good_end >= SEGMENT_HEADER.len() as u64 {
         tracing::info!(path = %path.display(), good_end, cut = len - good_end, "cut unfinished writes off a segment");

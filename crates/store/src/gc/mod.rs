@@ -199,7 +199,7 @@ pub(crate) fn collect(
     let mut stats = GcStats::default();
     let mut collection = Collection::begin(blocks, temp);
     // Everything older than the collection reaches the files, where the sweep reads names.
-    blocks.commit_index(&[])?;
+    blocks.flush_to_files()?;
     if collection.mark_pins(pins)? {
         for pin in pins.list()? {
             let pin = pin?;

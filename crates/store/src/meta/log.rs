@@ -1,6 +1,6 @@
 //! The format of `meta.log`: a header, then batches, each whole or not there.
 //!
-//! Header: `MKMETA\r\n`, version (u32 LE), zero (u32). Batch: payload length (u32 LE), CRC-32 of everything else in the
+//! Header: `MKMETA\r\n`, version (u32 LE), CRC-32 of both (u32 LE). Batch: payload length (u32 LE), CRC-32 of everything else in the
 //! batch (u32 LE), its number counting from 1 (u64 LE), payload. Payload: changes, each a kind byte (1 set, 2 delete),
 //! the table, the key and, for 1, the value, each with a varint length before it.
 
@@ -56,12 +56,17 @@ pub(super) fn header() -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
     header[..8].copy_from_slice(MAGIC);
     header[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    let sum = crc32fast::hash(&header[..12]);
+    header[12..].copy_from_slice(&sum.to_le_bytes());
     header
 }
 
 pub(super) fn check_header(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     if bytes.get(..8) != Some(MAGIC) {
         return Err(StoreError::damaged(path, 0, "this is not the start of a metadata log"));
+    }
+    if u32_at(bytes, 12) != bytes.get(..12).map(crc32fast::hash) {
+        return Err(StoreError::damaged(path, 8, "the header does not match its checksum"));
     }
     match u32_at(bytes, 8) {
         Some(VERSION) => Ok(()),

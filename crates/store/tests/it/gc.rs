@@ -1,1 +1,262 @@
-//! x
+//! Garbage collection: what it keeps, what it removes, beside writers.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use merkury_core::block::CidFormat;
+use merkury_core::cid::codec_code as code;
+use merkury_core::multihash::code::SHA2_256;
+use merkury_core::{Block, BlockHas, BlockPut, Cid};
+use merkury_store::disk::sim::SimDisk;
+use merkury_store::{GcEvent, GcOptions, GcStats, PinKind, Store, StoreError};
+
+use crate::support::{assert_has, node, open, put, raw};
+
+fn collect(store: &Store) -> (BTreeSet<Cid>, GcStats) {
+    let mut removed = BTreeSet::new();
+    let stats = store
+        .gc(&GcOptions::default(), &mut |event| {
+            if let GcEvent::Removed { cid, .. } = event {
+                assert!(removed.insert(cid));
+            }
+        })
+        .unwrap();
+    assert_eq!(stats.removed_blocks, removed.len() as u64);
+    (removed, stats)
+}
+
+#[test]
+fn keeps_what_pins_and_roots_reach_and_removes_the_rest() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let leaves: Vec<Block> = (0..8).map(|n| raw(n, 1000)).collect();
+    let cid = |n: usize| leaves[n].cid();
+    let (a, b, c) = (node(&[cid(0), cid(1)]), node(&[cid(1), cid(2)]), node(&[cid(3), cid(4), raw(99, 1).cid()]));
+    let top = node(&[a.cid(), b.cid()]);
+    put(&store, &leaves.iter().chain([&a, &b, &c, &top]).collect::<Vec<_>>());
+    store.pins().add(top.cid(), PinKind::Recursive, "").unwrap();
+    // Direct: the block alone. It lies below the recursive pin, which must still reach below it.
+    store.pins().add(a.cid(), PinKind::Direct, "").unwrap();
+    store.pins().add(cid(5), PinKind::Direct, "").unwrap();
+    // A root with a hole.
+    store.roots().set("files", c.cid()).unwrap();
+    let guard = store.temp_pin();
+    guard.protect(cid(6));
+    let (removed, stats) = collect(&store);
+    assert_eq!(removed, BTreeSet::from([cid(7).clone()]));
+    assert_eq!((stats.removed_bytes, stats.kept_blocks), (1000, 11));
+    drop(guard);
+    assert_eq!(collect(&store).0, BTreeSet::from([cid(6).clone()]));
+    store.roots().remove("files").unwrap();
+    store.pins().remove(a.cid()).unwrap();
+    assert_eq!(collect(&store).0.len(), 3, "c and its two leaves");
+    drop(store);
+    let store = open(&disk.after_crash(1));
+    assert_eq!(store.stat().blocks, 7);
+    (0..3).for_each(|n| assert_has(&store, &leaves[n]));
+    assert!(!store.has(cid(3)));
+}
+
+#[test]
+fn a_hole_under_a_pin_stops_it_before_anything_is_removed() {
+    let store = open(&SimDisk::new());
+    let (leaf, garbage) = (raw(1, 10), raw(2, 10));
+    let top = node(&[leaf.cid()]);
+    put(&store, &[&leaf, &garbage, &top]);
+    store.pins().add(top.cid(), PinKind::Recursive, "").unwrap();
+    // Only damage can take a pinned block away; here its bytes are spoilt behind the store's back.
+    let disk = SimDisk::new();
+    let store2 = open(&disk);
+    put(&store2, &[&top, &garbage, &leaf]);
+    store2.pins().add(top.cid(), PinKind::Recursive, "").unwrap();
+    let segment = std::path::Path::new(crate::support::DIR).join("segments/00000001.car");
+    let mut bytes = disk.contents(&segment).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    drop(store2);
+    disk.set_contents(&segment, bytes);
+    let store2 = open(&disk);
+    assert!(matches!(store2.get(leaf.cid()), Err(StoreError::CorruptBlock { .. })));
+    match store2.gc(&GcOptions::default(), &mut |_| panic!("nothing may be removed")) {
+        Err(StoreError::Incomplete { missing, .. }) => assert_eq!(&missing, leaf.cid()),
+        other => panic!("{other:?}"),
+    }
+    assert_has(&store2, &garbage);
+    put(&store2, &[&leaf]);
+    assert_eq!(collect(&store2).0, BTreeSet::from([garbage.cid().clone()]));
+}
+
+#[test]
+fn gives_the_space_back() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let kept: Vec<Block> = (0..20).map(|n| raw(n, 3000)).collect();
+    for n in 0..20usize {
+        put(&store, &[&kept[n]]);
+        (0..10).for_each(|i| put(&store, &[&raw(1000 + n as u64 * 10 + i, 3000)]));
+        store.pins().add(kept[n].cid(), PinKind::Recursive, "").unwrap();
+    }
+    let before = store.stat();
+    let (removed, stats) = collect(&store);
+    let after = store.stat();
+    assert_eq!((removed.len(), after.blocks), (200, 20));
+    assert!(after.disk_bytes < before.disk_bytes / 4, "{before:?} {after:?}");
+    assert!(stats.segments_compacted > 0 && stats.reclaimed_bytes > 500_000, "{stats:?}");
+    let on_disk =
+        |disk: &SimDisk| -> usize { disk.files().iter().map(|file| disk.contents(file).unwrap().len()).sum() };
+    assert!(on_disk(&disk) < 200_000, "{}", on_disk(&disk));
+    kept.iter().for_each(|block| assert_has(&store, block));
+    let store = open(&disk.after_crash(5));
+    kept.iter().for_each(|block| assert_has(&store, block));
+    assert!(store.damage().is_empty(), "{:?}", store.damage());
+    assert_eq!(store.stat().blocks, 20);
+    assert_eq!(collect(&store).0.len(), 0);
+    // With nothing pinned everything goes, the files too.
+    for block in &kept {
+        store.pins().remove(block.cid()).unwrap();
+    }
+    assert_eq!(collect(&store).0.len(), 20);
+    assert_eq!(store.stat().blocks, 0);
+}
+
+#[test]
+fn a_block_linked_under_another_codec_leads_on() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let leaf = raw(1, 100);
+    let below = node(&[leaf.cid()]);
+    // Put as raw bytes, linked to and pinned as what it is.
+    let as_raw = below.with_cid(Cid::v1(code::RAW, below.cid().hash().clone())).unwrap();
+    let top = node(&[below.cid()]);
+    put(&store, &[&leaf, &as_raw, &top]);
+    store.pins().add(top.cid(), PinKind::Recursive, "").unwrap();
+    assert_eq!(collect(&store).0.len(), 0);
+    assert_has(&store, &leaf);
+    drop(store);
+    let store = open(&disk);
+    assert_eq!(collect(&store).0.len(), 0);
+    store.pins().remove(top.cid()).unwrap();
+    store.pins().add(below.cid(), PinKind::Recursive, "").unwrap();
+    assert_eq!(collect(&store).0, BTreeSet::from([top.cid().clone()]));
+    assert_has(&store, &leaf);
+    store.pins().remove(below.cid()).unwrap();
+    store.pins().add(as_raw.cid(), PinKind::Recursive, "").unwrap();
+    // Read as raw it leads nowhere, but it was linked to as a node: kept on the safe side.
+    assert!(collect(&store).0.len() <= 1);
+}
+
+#[test]
+fn identity_links_are_looked_through() {
+    let store = open(&SimDisk::new());
+    let leaf = raw(1, 50);
+    let inner = node(&[leaf.cid()]);
+    let identity =
+        Block::build(CidFormat::V1, code::DAG_PB, merkury_core::multihash::code::IDENTITY, inner.data().clone())
+            .unwrap();
+    let top = node(&[identity.cid()]);
+    put(&store, &[&leaf, &top]);
+    store.pins().add(top.cid(), PinKind::Recursive, "").unwrap();
+    store.pins().add(identity.cid(), PinKind::Recursive, "").unwrap();
+    assert_eq!(collect(&store).0.len(), 0);
+    store.pins().remove(top.cid()).unwrap();
+    assert_eq!(collect(&store).0.len(), 1);
+    assert_has(&store, &leaf);
+}
+
+#[test]
+fn undecodable_blocks_can_be_kept_but_not_pinned_with_what_they_lead_to() {
+    let store = open(&SimDisk::new());
+    let bad = Block::build(CidFormat::V1, code::DAG_PB, SHA2_256, "not a node at all".into()).unwrap();
+    put(&store, &[&bad]);
+    assert!(matches!(store.pins().add(bad.cid(), PinKind::Recursive, ""), Err(StoreError::Undecodable { .. })));
+    store.pins().add(bad.cid(), PinKind::Direct, "").unwrap();
+    assert_eq!(collect(&store).0.len(), 0);
+}
+
+#[test]
+fn removing_blocks_refuses_pinned_ones() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let (leaf, free) = (raw(1, 10), raw(2, 10));
+    let top = node(&[leaf.cid()]);
+    put(&store, &[&leaf, &free, &top]);
+    store.pins().add(top.cid(), PinKind::Recursive, "").unwrap();
+    let wanted = [leaf.cid().clone(), free.cid().clone(), free.cid().clone(), top.cid().clone()];
+    let answers = store.remove(&wanted).unwrap();
+    let text = |n: usize| answers[n].as_ref().unwrap_err().to_string();
+    assert!(text(0).ends_with(&format!("pinned via {}", top.cid())), "{}", text(0));
+    assert_eq!(*answers[1].as_ref().unwrap(), 10);
+    assert!(matches!(answers[2], Err(StoreError::NotHere { .. })));
+    assert!(text(3).ends_with("pinned: recursive"));
+    assert!(!store.has(free.cid()));
+    drop(store);
+    assert!(!open(&disk).has(free.cid()), "it stays removed");
+}
+
+#[test]
+fn collecting_beside_writers_takes_nothing_they_need() {
+    let store = open(&SimDisk::new());
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..3u64)
+            .map(|writer| {
+                let store = &store;
+                scope.spawn(move || {
+                    let mut tops = Vec::new();
+                    for round in 0..60u64 {
+                        let guard = store.temp_pin();
+                        // Leaves are shared between writers and rounds: put anew, found, or found again after removal.
+                        let leaves: Vec<Block> = (0..6).map(|n| raw((round / 4 + n + writer) % 40, 600)).collect();
+                        let top = node(&leaves.iter().map(|leaf| leaf.cid()).collect::<Vec<_>>());
+                        store.put_many(leaves.clone()).unwrap();
+                        store.put_many(vec![top.clone()]).unwrap();
+                        store.pins().add(top.cid(), PinKind::Recursive, "").unwrap();
+                        drop(guard);
+                        leaves.iter().for_each(|leaf| assert_has(store, leaf));
+                        if round % 3 == 0 {
+                            // Another writer may have pinned and removed the same one.
+                            let _ = store.pins().remove(top.cid());
+                        } else {
+                            tops.push(top);
+                        }
+                    }
+                    tops
+                })
+            })
+            .collect();
+        let collector = scope.spawn(|| {
+            let mut collections = 0;
+            while !done.load(Ordering::Acquire) {
+                store.gc(&GcOptions::default(), &mut |_| {}).unwrap();
+                collections += 1;
+            }
+            collections
+        });
+        for writer in writers {
+            for top in writer.join().unwrap() {
+                if store.pins().get(top.cid()).unwrap().is_some() {
+                    assert_has(&store, &top);
+                }
+            }
+        }
+        done.store(true, Ordering::Release);
+        assert!(collector.join().unwrap() > 0);
+    });
+    for pin in store.pins().list().unwrap() {
+        store.pins().add(&pin.unwrap().cid, PinKind::Recursive, "").unwrap();
+    }
+    store.verify(&mut |event| assert!(matches!(event, merkury_store::VerifyEvent::Good { .. }), "{event:?}")).unwrap();
+}
+
+#[test]
+fn a_dag_named_while_its_top_is_missing_is_kept_once_it_comes() {
+    let store = open(&SimDisk::new());
+    let leaf = raw(1, 10);
+    let top = node(&[leaf.cid()]);
+    put(&store, &[&leaf]);
+    let guard = store.temp_pin();
+    guard.protect(top.cid());
+    put(&store, &[&top]);
+    assert_eq!(collect(&store).0.len(), 0);
+    drop(guard);
+    assert_eq!(collect(&store).0.len(), 2);
+}

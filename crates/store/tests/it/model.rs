@@ -1,1 +1,121 @@
-//! x
+//! Random operations against a plain model.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use merkury_core::{Block, BlockHas, BlockPut, Cid};
+use merkury_store::disk::sim::{Random, SimDisk};
+use merkury_store::{GcOptions, PinKind};
+use proptest::prelude::*;
+
+use crate::support::{node, open, raw};
+
+/// What the store should hold.
+#[derive(Default)]
+struct Model {
+    blocks: BTreeMap<Cid, Block>,
+    links: BTreeMap<Cid, Vec<Cid>>,
+    pins: BTreeMap<Cid, PinKind>,
+}
+
+impl Model {
+    fn reached(&self, cid: &Cid) -> BTreeSet<Cid> {
+        let (mut seen, mut stack) = (BTreeSet::new(), vec![cid.clone()]);
+        while let Some(cid) = stack.pop() {
+            if seen.insert(cid.clone()) {
+                stack.extend(self.links.get(&cid).into_iter().flatten().cloned());
+            }
+        }
+        seen
+    }
+
+    fn kept(&self) -> BTreeSet<Cid> {
+        let reach = |(cid, kind): (&Cid, &PinKind)| match kind {
+            PinKind::Recursive => self.reached(cid),
+            PinKind::Direct => BTreeSet::from([cid.clone()]),
+        };
+        self.pins.iter().flat_map(reach).collect()
+    }
+}
+
+/// All blocks of a run: leaves, then nodes over earlier ones.
+fn universe(seed: u64) -> Vec<(Block, Vec<Cid>)> {
+    let mut random = Random(seed);
+    let mut all: Vec<(Block, Vec<Cid>)> = Vec::new();
+    for n in 0..40 {
+        if n < 20 {
+            all.push((raw(seed ^ n, random.below(4000) as usize), Vec::new()));
+        } else {
+            let links: Vec<Cid> = (0..1 + random.below(4))
+                .map(|_| all[random.below(all.len() as u64) as usize].0.cid().clone())
+                .collect();
+            all.push((node(&links.iter().collect::<Vec<_>>()), links));
+        }
+    }
+    all
+}
+
+fn run(seed: u64, steps: u64) {
+    let universe = universe(seed);
+    let mut random = Random(seed ^ 0xabcd);
+    let mut disk = SimDisk::new();
+    let mut store = open(&disk);
+    let mut model = Model::default();
+    for _ in 0..steps {
+        let (block, links) = &universe[random.below(universe.len() as u64) as usize];
+        let cid = block.cid();
+        match random.below(10) {
+            0..=4 => {
+                store.put_many(vec![block.clone()]).unwrap();
+                model.blocks.insert(cid.clone(), block.clone());
+                model.links.insert(cid.clone(), links.clone());
+            }
+            5 => {
+                let complete = model.reached(cid).iter().all(|cid| model.blocks.contains_key(cid));
+                let done = store.pins().add(cid, PinKind::Recursive, "");
+                assert_eq!(done.is_ok(), complete, "{done:?}");
+                if complete {
+                    model.pins.insert(cid.clone(), PinKind::Recursive);
+                }
+            }
+            6 => {
+                let done = store.pins().add(cid, PinKind::Direct, "x");
+                assert_eq!(done.is_ok(), model.blocks.contains_key(cid));
+                if done.is_ok() {
+                    model.pins.insert(cid.clone(), PinKind::Direct);
+                }
+            }
+            7 => {
+                assert_eq!(store.pins().remove(cid).is_ok(), model.pins.remove(cid).is_some());
+            }
+            8 => {
+                let kept = model.kept();
+                let removed: BTreeSet<Cid> = model.blocks.keys().filter(|cid| !kept.contains(*cid)).cloned().collect();
+                let stats = store.gc(&GcOptions::default(), &mut |_| {}).unwrap();
+                assert_eq!(stats.removed_blocks, removed.len() as u64);
+                model.blocks.retain(|cid, _| kept.contains(cid));
+                model.links.retain(|cid, _| kept.contains(cid));
+            }
+            _ => {
+                store.commit().unwrap();
+                drop(store);
+                disk = if random.below(2) == 0 { disk.after_kill() } else { disk.after_crash(random.next_u64()) };
+                store = open(&disk);
+            }
+        }
+        assert_eq!(store.stat().blocks, model.blocks.len() as u64);
+        let (probe, _) = &universe[random.below(universe.len() as u64) as usize];
+        assert_eq!(store.has(probe.cid()), model.blocks.contains_key(probe.cid()));
+        assert_eq!(store.get(probe.cid()).unwrap().as_ref(), model.blocks.get(probe.cid()));
+    }
+    let cids: BTreeSet<Cid> = store.cids().unwrap().map(|found| found.unwrap().0).collect();
+    assert_eq!(cids, model.blocks.keys().cloned().collect());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn behaves_like_the_model(seed in any::<u64>()) {
+        run(seed, 150);
+    }
+}
