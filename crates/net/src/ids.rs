@@ -26,7 +26,5 @@ pub(crate) fn split_peer(mut address: Multiaddr) -> (Multiaddr, Option<libp2p::P
 
 /// The address with `/p2p/ID` at its end, once.
 pub(crate) fn with_peer(address: Multiaddr, peer: libp2p::PeerId) -> Multiaddr {
-    match split_peer(address) {
-        (address, _) => address.with(Protocol::P2p(peer)),
-    }
+    split_peer(address).0.with(Protocol::P2p(peer))
 }

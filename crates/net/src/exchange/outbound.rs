@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use super::LocalBlocks;
 use super::actor::Event;
 use crate::ids;
-use crate::streams::{Dial, OpenError, Streams};
+use crate::streams::{OpenError, Streams};
 
 /// Messages that may wait for their blocks; the engine hands out no more than two.
 const JOBS_MAX: usize = merkury_bitswap::limits::SENDS_PER_PEER_MAX;
@@ -161,7 +161,7 @@ impl Writer {
 
     async fn open(&mut self) -> Result<(Protocol, libp2p::Stream), SendError> {
         let names = Protocol::ALL.into_iter().map(|protocol| StreamProtocol::new(protocol.name())).collect();
-        let opened = self.streams.open(ids::to_libp2p(&self.peer), names, Dial::Never).await;
+        let opened = self.streams.open(ids::to_libp2p(&self.peer), names).await;
         let opened = opened.map_err(|error| match error {
             OpenError::Unsupported => SendError::Mute,
             other => SendError::Open(other),

@@ -59,10 +59,10 @@ async fn find(routing: &Routing, peers: &Peers, session: SessionId, cid: &Cid, e
         let Ok(provider) = found else { continue };
         let (peers, events, cid) = (peers.clone(), events.clone(), cid.clone());
         connecting.spawn(async move {
-            let address = format!("/p2p/{}", provider.peer);
-            let connected = tokio::time::timeout(CONNECT_WAIT, peers.connect(&address)).await;
+            let peer = provider.peer.clone();
+            let connected = tokio::time::timeout(CONNECT_WAIT, peers.reach(&peer)).await;
             match connected {
-                Ok(Ok(peer)) => drop(events.send(Event::Provider { session, cid, peer }).await),
+                Ok(Ok(())) => drop(events.send(Event::Provider { session, cid, peer }).await),
                 Ok(Err(error)) => tracing::debug!(peer = %provider.peer, %error, "provider cannot be reached"),
                 Err(_) => tracing::debug!(peer = %provider.peer, "provider does not answer"),
             }

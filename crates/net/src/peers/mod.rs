@@ -137,20 +137,37 @@ impl Peers {
     }
 
     /// Connects to a multiaddr with `/p2p/ID`, to `/p2p/ID` or a bare peer id (then it is looked up). Says nothing new
-    /// when there is a connection already. The connection is kept through trims.
+    /// when there is a connection already. The connection is kept through trims: a person asked for it.
     pub async fn connect(&self, address: &str) -> Result<PeerId, PeersError> {
         let (addresses, peer) = parse(address)?;
-        let wait = async {
-            let addresses = match addresses {
-                addresses if addresses.is_empty() => self.look_up(&peer).await?,
-                addresses => addresses,
-            };
-            let peer = ids::to_libp2p(&peer);
-            self.ask(|reply| Command::Connect { peer, addresses, reply }).await?
-        };
-        tokio::time::timeout(CONNECT_WAIT, wait).await.unwrap_or(Err(PeersError::Timeout))?;
+        self.reach_at(&peer, addresses).await?;
         self.protect(&peer, "user-connect").await;
         Ok(peer)
+    }
+
+    /// Connects to a peer by the addresses that are known, or else by looking for them. The connection is like any
+    /// other; [`Peers::protect`] keeps it.
+    pub async fn reach(&self, peer: &PeerId) -> Result<(), PeersError> {
+        self.reach_at(peer, Vec::new()).await
+    }
+
+    async fn reach_at(&self, peer: &PeerId, addresses: Vec<Multiaddr>) -> Result<(), PeersError> {
+        let wait = async {
+            let may_look_up = addresses.is_empty();
+            match self.dial(peer, addresses).await {
+                Err(PeersError::Dial { .. }) if may_look_up => {
+                    let addresses = self.look_up(peer).await?;
+                    self.dial(peer, addresses).await
+                }
+                done => done,
+            }
+        };
+        tokio::time::timeout(CONNECT_WAIT, wait).await.unwrap_or(Err(PeersError::Timeout))
+    }
+
+    async fn dial(&self, peer: &PeerId, addresses: Vec<Multiaddr>) -> Result<(), PeersError> {
+        let peer = ids::to_libp2p(peer);
+        self.ask(|reply| Command::Connect { peer, addresses, reply }).await?
     }
 
     async fn look_up(&self, peer: &PeerId) -> Result<Vec<Multiaddr>, PeersError> {

@@ -1,19 +1,17 @@
-//! The behaviour: brings opens to connections, dials for those that have none, and keeps the list of the connected.
+//! The behaviour: brings opens to connections, and keeps the list of the connected.
 
-use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, NotifyHandler, ToSwarm};
+use libp2p::swarm::{ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, ToSwarm};
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use tokio::sync::mpsc;
 
 use super::handler::Handler;
 use super::watch::Connected;
-use super::{Dial, OpenCommand, OpenError, OpenRequest, Registry, WAITING_FOR_DIAL_MAX};
+use super::{OpenCommand, OpenError, OpenRequest, Registry};
 
 /// What the swarm runs for [`super::Streams`].
 #[derive(Debug)]
@@ -21,16 +19,11 @@ pub(crate) struct Behaviour {
     commands: mpsc::Receiver<OpenCommand>,
     registry: Registry,
     connected: Connected,
-    /// Opens that wait for a dial to end, by peer.
-    waiting: HashMap<PeerId, Vec<OpenRequest>>,
-    waiting_count: usize,
-    /// What the swarm is told next; at most one item per command or waiting open.
-    actions: VecDeque<ToSwarm<Infallible, OpenRequest>>,
 }
 
 impl Behaviour {
     pub(super) fn new(commands: mpsc::Receiver<OpenCommand>, registry: Registry, connected: Connected) -> Self {
-        Self { commands, registry, connected, waiting: HashMap::new(), waiting_count: 0, actions: VecDeque::new() }
+        Self { commands, registry, connected }
     }
 
     /// The protocols that are accepted now.
@@ -39,52 +32,16 @@ impl Behaviour {
         self.registry.snapshot().iter().filter(open).map(|acceptor| acceptor.protocol.clone()).collect()
     }
 
-    fn on_command(&mut self, command: OpenCommand) {
-        let OpenCommand { peer, dial, request } = command;
+    fn on_command(&mut self, command: OpenCommand) -> Option<ToSwarm<Infallible, OpenRequest>> {
+        let OpenCommand { peer, request } = command;
         if request.reply.is_closed() {
-            return;
+            return None;
         }
-        if self.connected.contains(&peer) {
-            self.actions.push_back(notify(peer, request));
-            return;
+        if !self.connected.contains(&peer) {
+            request.fail(OpenError::NotConnected);
+            return None;
         }
-        if dial == Dial::Never {
-            return request.fail(OpenError::NotConnected);
-        }
-        if self.waiting_count >= WAITING_FOR_DIAL_MAX {
-            self.forget_abandoned();
-        }
-        if self.waiting_count >= WAITING_FOR_DIAL_MAX {
-            return request.fail(OpenError::Busy);
-        }
-        self.waiting_count += 1;
-        self.waiting.entry(peer).or_default().push(request);
-        // Another dial to the peer may be under way: then its end is our answer too.
-        let opts = DialOpts::peer_id(peer).condition(PeerCondition::DisconnectedAndNotDialing).build();
-        self.actions.push_back(ToSwarm::Dial { opts });
-    }
-
-    fn forget_abandoned(&mut self) {
-        self.waiting.retain(|_, requests| {
-            requests.retain(|request| !request.reply.is_closed());
-            !requests.is_empty()
-        });
-        self.waiting_count = self.waiting.values().map(Vec::len).sum();
-    }
-
-    fn take_waiting(&mut self, peer: &PeerId) -> Vec<OpenRequest> {
-        let requests = self.waiting.remove(peer).unwrap_or_default();
-        self.waiting_count = self.waiting_count.saturating_sub(requests.len());
-        requests
-    }
-
-    fn on_dial_failure(&mut self, peer: &PeerId, error: &DialError) {
-        if matches!(error, DialError::DialPeerConditionFalse(_)) {
-            return;
-        }
-        for request in self.take_waiting(peer) {
-            request.fail(OpenError::Dial(crate::host::dial_words(error)));
-        }
+        Some(ToSwarm::NotifyHandler { peer_id: peer, handler: NotifyHandler::Any, event: request })
     }
 }
 
@@ -93,10 +50,6 @@ impl Drop for Behaviour {
     fn drop(&mut self) {
         self.registry.clear();
     }
-}
-
-fn notify(peer_id: PeerId, event: OpenRequest) -> ToSwarm<Infallible, OpenRequest> {
-    ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::Any, event }
 }
 
 impl NetworkBehaviour for Behaviour {
@@ -126,21 +79,11 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
-            FromSwarm::ConnectionEstablished(event) => {
-                if event.other_established == 0 {
-                    self.connected.insert(event.peer_id);
-                }
-                for request in self.take_waiting(&event.peer_id) {
-                    self.actions.push_back(notify(event.peer_id, request));
-                }
+            FromSwarm::ConnectionEstablished(event) if event.other_established == 0 => {
+                self.connected.insert(event.peer_id);
             }
             FromSwarm::ConnectionClosed(event) if event.remaining_established == 0 => {
                 self.connected.remove(&event.peer_id);
-            }
-            FromSwarm::DialFailure(event) => {
-                if let Some(peer) = event.peer_id {
-                    self.on_dial_failure(&peer, event.error);
-                }
             }
             _ => {}
         }
@@ -152,11 +95,12 @@ impl NetworkBehaviour for Behaviour {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Infallible, OpenRequest>> {
         loop {
-            if let Some(action) = self.actions.pop_front() {
-                return Poll::Ready(action);
-            }
             match self.commands.poll_recv(cx) {
-                Poll::Ready(Some(command)) => self.on_command(command),
+                Poll::Ready(Some(command)) => {
+                    if let Some(action) = self.on_command(command) {
+                        return Poll::Ready(action);
+                    }
+                }
                 // All handles are gone: nothing more to open, connections go on.
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,
             }

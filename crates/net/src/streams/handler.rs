@@ -51,8 +51,8 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = Reply;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Inbound, ()> {
-        let inbound = Inbound { peer: self.peer, acceptors: self.registry.snapshot(), registry: self.registry.clone() };
-        // The upgrade keeps its own shorter deadline for the queue, so that its end is counted and logged.
+        let inbound = Inbound { peer: self.peer, acceptors: self.registry.snapshot() };
+        // The upgrade keeps its own shorter deadline for the queue, so that its end is logged.
         SubstreamProtocol::new(inbound, ()).with_timeout(NEGOTIATE_WAIT + ACCEPT_WAIT)
     }
 

@@ -7,7 +7,7 @@
 //! let mut incoming = streams.accept(&[BITSWAP_120, BITSWAP_110], 64)?;  // before or after the swarm starts
 //! while let Some(InboundStream { peer, protocol, stream }) = incoming.next().await { … }
 //!
-//! let OpenedStream { protocol, stream } = streams.open(peer, vec![BITSWAP_120, BITSWAP_110], Dial::IfNeeded).await?;
+//! let OpenedStream { protocol, stream } = streams.open(peer, vec![BITSWAP_120, BITSWAP_110]).await?;
 //!
 //! let mut watch = streams.watch();          // first reports everybody who is connected now
 //! while let Some(change) = watch.next().await { … }
@@ -16,7 +16,7 @@
 //! Invariants:
 //! - No inbound stream is dropped in silence. A stream that finds its queue full waits inside its upgrade; the swarm
 //!   stops taking streams from a connection that has [`NEGOTIATING_MAX`] of them waiting, and the muxer holds the
-//!   remote back. After [`ACCEPT_WAIT`] the stream is reset, with a log line and a count ([`Streams::refused`]).
+//!   remote back. After [`ACCEPT_WAIT`] the stream is reset, with a log line.
 //! - A protocol is offered only while its [`Incoming`] lives; the remote gets a clean refusal otherwise.
 //! - Every [`Streams::open`] ends: with a stream or an error, at most [`OPEN_WAIT`] after the call.
 //! - [`PeerWatch`] is never lossy about state: a watcher that sleeps through a disconnect and a reconnect sees both.
@@ -33,7 +33,6 @@ mod upgrade;
 mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use libp2p::{PeerId, StreamProtocol};
@@ -41,62 +40,48 @@ use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use behaviour::Behaviour;
-pub use watch::{PeerChange, PeerWatch};
+pub(crate) use watch::{PeerChange, PeerWatch};
 
 /// How many inbound streams of one connection may negotiate or wait for a place in their queue at a time.
 pub(crate) const NEGOTIATING_MAX: usize = 128;
 /// How long an inbound stream waits for a place in its protocol's queue. Ten seconds more than a healthy acceptor
 /// can ever need; beyond it the acceptor is stuck and the remote must be told.
 pub(crate) const ACCEPT_WAIT: Duration = Duration::from_secs(20);
-/// How long opening a stream may take in all: dial, negotiation, and waiting for both.
-pub(crate) const OPEN_WAIT: Duration = Duration::from_secs(30);
+/// How long opening a stream may take in all: waiting for the swarm and for the negotiation.
+const OPEN_WAIT: Duration = Duration::from_secs(30);
 /// How long the negotiation of one stream may take once there is a connection.
 const NEGOTIATE_WAIT: Duration = Duration::from_secs(10);
 /// How many calls of [`Streams::open`] may wait for the swarm; further callers wait in `open`.
 const COMMANDS_MAX: usize = 256;
-/// How many opens may wait for dials, all peers together.
-const WAITING_FOR_DIAL_MAX: usize = 1024;
 /// How many opens one connection works on or keeps waiting.
 const OPENING_PER_CONNECTION_MAX: usize = 256;
 
 /// A stream a peer opened to us.
 #[derive(Debug)]
-pub struct InboundStream {
+pub(crate) struct InboundStream {
     /// Who opened it.
-    pub peer: PeerId,
+    pub(crate) peer: PeerId,
     /// Which of the accepted protocols was agreed on.
-    pub protocol: StreamProtocol,
+    pub(crate) protocol: StreamProtocol,
     /// The bytes.
-    pub stream: libp2p::Stream,
+    pub(crate) stream: libp2p::Stream,
 }
 
 /// A stream we opened.
 #[derive(Debug)]
-pub struct OpenedStream {
+pub(crate) struct OpenedStream {
     /// Which of the offered protocols the peer chose.
-    pub protocol: StreamProtocol,
+    pub(crate) protocol: StreamProtocol,
     /// The bytes.
-    pub stream: libp2p::Stream,
-}
-
-/// Whether opening a stream may dial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dial {
-    /// Only over a connection that is there.
-    Never,
-    /// Dial the peer's known addresses when there is no connection.
-    IfNeeded,
+    pub(crate) stream: libp2p::Stream,
 }
 
 /// Why a stream could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// No connection, and dialling was not wanted.
+pub(crate) enum OpenError {
+    /// No connection. Connecting is the business of [`crate::peers::Peers`].
     #[error("not connected")]
     NotConnected,
-    /// The dial failed.
-    #[error("failed to dial: {0}")]
-    Dial(String),
     /// The peer speaks none of the offered protocols.
     #[error("peer speaks none of the protocols")]
     Unsupported,
@@ -106,7 +91,7 @@ pub enum OpenError {
     /// No answer in time.
     #[error("timed out while the stream opened")]
     Timeout,
-    /// Too many opens wait for this peer or for dials.
+    /// Too many opens wait for this peer.
     #[error("too many streams are being opened")]
     Busy,
     /// The network was shut down.
@@ -117,14 +102,13 @@ pub enum OpenError {
 /// Another part of the program accepts this protocol already.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("protocol {0} is accepted elsewhere")]
-pub struct AlreadyAccepted(pub StreamProtocol);
+pub(crate) struct AlreadyAccepted(pub(crate) StreamProtocol);
 
 /// The protocols that are accepted, and where their streams go. Read at each poll of each connection, hence the
 /// cheap snapshot.
 #[derive(Clone, Debug)]
 struct Registry {
     entries: Arc<RwLock<Arc<[Acceptor]>>>,
-    refused: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug)]
@@ -147,7 +131,6 @@ impl Registry {
 #[derive(Debug)]
 struct OpenCommand {
     peer: PeerId,
-    dial: Dial,
     request: OpenRequest,
 }
 
@@ -167,7 +150,7 @@ impl OpenRequest {
 
 /// The handle to streams. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Streams {
+pub(crate) struct Streams {
     commands: mpsc::Sender<OpenCommand>,
     registry: Registry,
     connected: watch::ConnectedReader,
@@ -177,7 +160,7 @@ impl Streams {
     /// The handle and the behaviour that answers it.
     pub(crate) fn new() -> (Self, Behaviour) {
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
-        let registry = Registry { entries: Arc::new(RwLock::new(Arc::from([]))), refused: Arc::new(AtomicU64::new(0)) };
+        let registry = Registry { entries: Arc::new(RwLock::new(Arc::from([]))) };
         let connected = watch::Connected::new();
         let streams = Self { commands, registry: registry.clone(), connected: connected.reader() };
         (streams, Behaviour::new(receiver, registry, connected))
@@ -185,7 +168,7 @@ impl Streams {
 
     /// Accepts inbound streams of `protocols` (best first) until the answer is dropped. At most `queue` streams wait
     /// there for the caller; more wait in their connections and hold their peers back.
-    pub fn accept(&self, protocols: &[StreamProtocol], queue: usize) -> Result<Incoming, AlreadyAccepted> {
+    pub(crate) fn accept(&self, protocols: &[StreamProtocol], queue: usize) -> Result<Incoming, AlreadyAccepted> {
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let mut entries = self.registry.entries.write();
         let mut next: Vec<Acceptor> = entries.iter().filter(|entry| !entry.queue.is_closed()).cloned().collect();
@@ -199,17 +182,12 @@ impl Streams {
         Ok(Incoming { receiver })
     }
 
-    /// Opens a stream to `peer` with the first of `protocols` it speaks.
+    /// Opens a stream to a connected peer with the first of `protocols` it speaks.
     ///
     /// Cancel-safe: dropping the future gives the stream up. Waits while many opens are on their way.
-    pub async fn open(
-        &self,
-        peer: PeerId,
-        protocols: Vec<StreamProtocol>,
-        dial: Dial,
-    ) -> Result<OpenedStream, OpenError> {
+    pub(crate) async fn open(&self, peer: PeerId, protocols: Vec<StreamProtocol>) -> Result<OpenedStream, OpenError> {
         let (reply, answer) = oneshot::channel();
-        let command = OpenCommand { peer, dial, request: OpenRequest { protocols, reply } };
+        let command = OpenCommand { peer, request: OpenRequest { protocols, reply } };
         let wait = async {
             self.commands.send(command).await.map_err(|_| OpenError::Shutdown)?;
             answer.await.unwrap_or_else(|_| Err(OpenError::Closed("connection lost".into())))
@@ -218,31 +196,26 @@ impl Streams {
     }
 
     /// Follows who is connected, starting with everybody who is.
-    pub fn watch(&self) -> PeerWatch {
+    pub(crate) fn watch(&self) -> PeerWatch {
         self.connected.watch()
     }
 
     /// Whether there is a connection to `peer` now.
-    pub fn is_connected(&self, peer: &PeerId) -> bool {
+    pub(crate) fn is_connected(&self, peer: &PeerId) -> bool {
         self.connected.contains(peer)
-    }
-
-    /// How many inbound streams were reset because their queue stayed full for [`ACCEPT_WAIT`].
-    pub fn refused(&self) -> u64 {
-        self.registry.refused.load(Ordering::Relaxed)
     }
 }
 
 /// Accepted streams of some protocols. Dropping it stops accepting.
 #[must_use = "a protocol is accepted only while its Incoming lives"]
 #[derive(Debug)]
-pub struct Incoming {
+pub(crate) struct Incoming {
     receiver: mpsc::Receiver<InboundStream>,
 }
 
 impl Incoming {
     /// The next stream; `None` when the network was shut down. Cancel-safe.
-    pub async fn next(&mut self) -> Option<InboundStream> {
+    pub(crate) async fn next(&mut self) -> Option<InboundStream> {
         self.receiver.recv().await
     }
 }

@@ -4,20 +4,18 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use futures::future::BoxFuture;
 use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
 use libp2p::{PeerId, StreamProtocol};
 
-use super::{ACCEPT_WAIT, Acceptor, InboundStream, OpenedStream, Registry};
+use super::{ACCEPT_WAIT, Acceptor, InboundStream, OpenedStream};
 
 /// Hands an inbound stream to the acceptor of its protocol.
 #[derive(Debug)]
 pub(crate) struct Inbound {
     pub(super) peer: PeerId,
     pub(super) acceptors: Arc<[Acceptor]>,
-    pub(super) registry: Registry,
 }
 
 impl UpgradeInfo for Inbound {
@@ -37,7 +35,7 @@ impl InboundUpgrade<libp2p::Stream> for Inbound {
 
     fn upgrade_inbound(self, stream: libp2p::Stream, protocol: StreamProtocol) -> Self::Future {
         Box::pin(async move {
-            let Self { peer, acceptors, registry } = self;
+            let Self { peer, acceptors } = self;
             let Some(acceptor) = acceptors.iter().find(|acceptor| acceptor.protocol == protocol) else {
                 return Ok(());
             };
@@ -47,7 +45,6 @@ impl InboundUpgrade<libp2p::Stream> for Inbound {
                 // The acceptor stopped between the negotiation and now: the network is going down.
                 Ok(Err(_)) => tracing::debug!(%peer, %protocol, "inbound stream reset: protocol no longer accepted"),
                 Err(_) => {
-                    registry.refused.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(%peer, %protocol, "inbound stream reset: its queue stayed full");
                 }
             }

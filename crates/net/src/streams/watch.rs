@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 /// A peer came or went. Several connections to one peer count as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PeerChange {
+pub(crate) enum PeerChange {
     /// The first connection is there.
     Connected(PeerId),
     /// The last connection is gone; streams on it are dead.
@@ -80,7 +80,7 @@ impl ConnectedReader {
 
 /// A reader of [`PeerChange`]s. Its memory is bounded by the number of connections.
 #[derive(Debug)]
-pub struct PeerWatch {
+pub(crate) struct PeerWatch {
     state: Arc<Mutex<State>>,
     changed: watch::Receiver<()>,
     seen: HashMap<PeerId, u64>,
@@ -89,7 +89,7 @@ pub struct PeerWatch {
 
 impl PeerWatch {
     /// The next change; `None` when the network was shut down and everything was reported. Cancel-safe.
-    pub async fn next(&mut self) -> Option<PeerChange> {
+    pub(crate) async fn next(&mut self) -> Option<PeerChange> {
         loop {
             if let Some(change) = self.ready.pop_front() {
                 return Some(change);
