@@ -23,6 +23,7 @@ mod walk;
 pub use disk::Counts;
 pub use error::StoreError;
 pub use gc::{GcEvent, GcOptions, GcStats};
+pub use meta::Entry;
 pub use pins::{PIN_NAME_BYTES_MAX, Pin, PinKind, PinnedHow, Pins};
 pub use repo::{Holder, KeyStore, KeyStoreError, REPO_VERSION, Repo, RepoError, RepoLock};
 pub use roots::{Meta, Roots};

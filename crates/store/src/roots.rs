@@ -2,7 +2,7 @@
 
 use merkury_core::Cid;
 
-use crate::meta::{Change, Tables};
+use crate::meta::{Change, Entry, Tables};
 use crate::{Store, StoreError};
 
 pub(crate) const TABLE: &str = "roots";
@@ -114,12 +114,7 @@ impl Meta<'_> {
     }
 
     /// Up to `count` entries in the order of their keys, from the first one after `after`.
-    pub fn page(
-        &self,
-        table: &'static str,
-        after: Option<&[u8]>,
-        count: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn page(&self, table: &'static str, after: Option<&[u8]>, count: usize) -> Result<Vec<Entry>, StoreError> {
         Ok(self.tables(table)?.page(table, after, count))
     }
 

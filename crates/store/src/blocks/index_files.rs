@@ -122,11 +122,12 @@ impl IndexFiles {
         }
         let must = changes.durable;
         let many = changes.ids.len() > FRAME_IDS_MAX;
-        if !many && !state.broken {
-            if let Err(error) = self.append_frame(&mut state, index, &changes) {
-                tracing::warn!(%error, "the index could not be kept up to date on disk; opening may take longer");
-                state.broken = true;
-            }
+        if !many
+            && !state.broken
+            && let Err(error) = self.append_frame(&mut state, index, &changes)
+        {
+            tracing::warn!(%error, "the index could not be kept up to date on disk; opening may take longer");
+            state.broken = true;
         }
         let long = state.delta_end > CHECKPOINT_BYTES_MIN.max(state.checkpoint_bytes);
         if many || long || (state.broken && must) {

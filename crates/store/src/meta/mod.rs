@@ -30,6 +30,9 @@ const REWRITE_BYTES_MIN: u64 = 1024 * 1024;
 /// Largest log we read: far over what fits the memory of any machine with so many pins.
 const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
 
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
 type Table = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
 /// The tables of one store.
@@ -70,7 +73,7 @@ impl Tables {
     }
 
     /// Up to `count` entries of a table in the order of their keys, from the first one after `after`.
-    pub(crate) fn page(&self, table: &str, after: Option<&[u8]>, count: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn page(&self, table: &str, after: Option<&[u8]>, count: usize) -> Vec<Entry> {
         use std::ops::Bound::{Excluded, Unbounded};
         let tables = self.tables.read();
         let Some(table) = tables.get(table) else { return Vec::new() };
@@ -198,11 +201,9 @@ fn read_log(
     log::check_header(path, &bytes)?;
     let mut at = log::HEADER_BYTES;
     while let Some((mut payload, size)) = log::decode_batch(bytes.get(at..).unwrap_or_default(), state.next_number) {
-        loop {
-            match log::next_change(&mut payload).map_err(|why| StoreError::damaged(path, at as u64, why))? {
-                Some(read) => state.live_bytes = apply_read(tables, &read, state.live_bytes),
-                None => break,
-            }
+        let damaged = |why| StoreError::damaged(path, at as u64, why);
+        while let Some(read) = log::next_change(&mut payload).map_err(damaged)? {
+            state.live_bytes = apply_read(tables, &read, state.live_bytes);
         }
         at += size;
         state.next_number += 1;

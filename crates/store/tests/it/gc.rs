@@ -90,10 +90,10 @@ fn gives_the_space_back() {
     let disk = SimDisk::new();
     let store = open(&disk);
     let kept: Vec<Block> = (0..20).map(|n| raw(n, 3000)).collect();
-    for n in 0..20usize {
-        put(&store, &[&kept[n]]);
-        (0..10).for_each(|i| put(&store, &[&raw(1000 + n as u64 * 10 + i, 3000)]));
-        store.pins().add(kept[n].cid(), PinKind::Recursive, "").unwrap();
+    for (n, block) in (0u64..).zip(&kept) {
+        put(&store, &[block]);
+        (0..10).for_each(|i| put(&store, &[&raw(1000 + n * 10 + i, 3000)]));
+        store.pins().add(block.cid(), PinKind::Recursive, "").unwrap();
     }
     let before = store.stat();
     let (removed, stats) = collect(&store);
