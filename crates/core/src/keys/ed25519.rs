@@ -17,7 +17,8 @@ impl Pair {
     /// Seed and public key; old writers repeat the public key (96 bytes).
     pub(super) fn from_data(data: &[u8]) -> Result<Self, KeyError> {
         let malformed = |why: &str| KeyError::Malformed(why.into());
-        let (seed, public) = data.split_at_checked(SEED).ok_or_else(|| malformed("an Ed25519 key is shorter than 64 bytes"))?;
+        let (seed, public) =
+            data.split_at_checked(SEED).ok_or_else(|| malformed("an Ed25519 key is shorter than 64 bytes"))?;
         let seed: [u8; SEED] = seed.try_into().map_err(|_| malformed("an Ed25519 seed has 32 bytes"))?;
         let key = SigningKey::from_bytes(&seed);
         let own = key.verifying_key().to_bytes();

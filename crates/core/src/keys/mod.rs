@@ -213,7 +213,9 @@ mod tests {
 
     #[test]
     fn foreign_bytes_are_refused() {
-        for bytes in [&[][..], &[0x08], &[0x08, 0x01], &[0x08, 0x01, 0x12, 0x05, 1, 2], &[0xff; 12], &[0x08, 0x09, 0x12, 0]] {
+        for bytes in
+            [&[][..], &[0x08], &[0x08, 0x01], &[0x08, 0x01, 0x12, 0x05, 1, 2], &[0xff; 12], &[0x08, 0x09, 0x12, 0]]
+        {
             assert!(Keypair::from_protobuf(bytes).is_err(), "{bytes:?}");
         }
         let short = wire::encode(wire::Kind::Ed25519, &[7; 31]);

@@ -2,10 +2,12 @@
 //!
 //! - `kubo_vectors`: blocks that Kubo 0.43.1 wrote, byte for byte.
 //! - `codecs`: values, links and strictness of DAG-CBOR, DAG-JSON and DAG-JOSE.
+//! - `hashes`: published digests, and every SHA-256 back end against another implementation.
 //! - `hostile`: inputs made to break decoders, each with its verdict and, where it matters, its limit of memory.
 //! - `properties`: round trips of generated values, and decoders fed with noise.
 
 mod codecs;
+mod hashes;
 mod hostile;
 mod kubo_vectors;
 mod memory;
