@@ -338,8 +338,13 @@ fn error_object(line: &[u8]) -> Option<ApiError> {
 }
 
 fn from_wire(error: ErrorOut) -> ApiError {
-    let kind =
-        if error.message.contains("context deadline exceeded") { ErrorKind::Timeout } else { ErrorKind::Internal };
+    let kind = match error.code {
+        _ if error.message.contains("context deadline exceeded") => ErrorKind::Timeout,
+        // Kubo's code for calls that make no sense.
+        1 => ErrorKind::Invalid,
+        4 => ErrorKind::Denied,
+        _ => ErrorKind::Internal,
+    };
     error.hints.into_iter().fold(ApiError::new(kind, error.message), ApiError::hint)
 }
 

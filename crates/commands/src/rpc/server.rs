@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt, stream};
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CONTENT_TYPE,
@@ -14,7 +16,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use merkury_api::{ApiError, ByteStream, EntryBody, Node};
 use merkury_core::ErrorKind;
-use merkury_http::{Request as HttpRequest, Response, Surface};
+use merkury_http::{BodyError, Request as HttpRequest, Response, Surface};
 
 use super::config::RpcConfig;
 use super::reply::{self, Form};
@@ -26,6 +28,11 @@ use crate::tree;
 
 /// Text arguments that come in the body instead of the query (`cat` of a list from standard input), in bytes.
 const BODY_ARGS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How much of a body nobody wants is read before an error goes out, and how long. A client that is still sending
+/// would otherwise lose the answer: closing a socket with unread bytes cuts what was just written to it.
+const DRAIN_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// See [`DRAIN_BYTES_MAX`].
+const DRAIN_WAIT: Duration = Duration::from_secs(2);
 /// Where the RPC lives.
 const PREFIX: &str = "/api/v0/";
 
@@ -124,14 +131,18 @@ impl Rpc {
             value.to_str().is_ok_and(|text| text.split(',').any(|part| part.trim().eq_ignore_ascii_case("trailers")))
         });
         let call = Call { args: query.args, options: query.options };
-        let request = content(op.spec(), call, request).await?;
+        let rest = Rest::default();
+        let request = content(op.spec(), call, request, &rest).await?;
         query::check_args(op.spec(), &request.call.args).map_err(Refused::bad)?;
         let call = request.call.clone();
         let cx = Cx::new(self.0.node.clone(), self.0.repo.clone()).for_remote();
         let work = async {
             let reply = match op.run(cx, request).await {
                 Ok(reply) => reply,
-                Err(error) => return reply::error(&error),
+                Err(error) => {
+                    rest.drain().await;
+                    return reply::error(&error);
+                }
             };
             reply::success(op, &call, reply, form, wants_trailers, timeout).await
         };
@@ -197,7 +208,7 @@ async fn within<T>(timeout: Option<Duration>, work: impl Future<Output = T>) -> 
 }
 
 /// Puts the body of a request where its operation looks for it.
-async fn content(spec: &'static Spec, mut call: Call, request: HttpRequest) -> Result<Request, Refused> {
+async fn content(spec: &'static Spec, mut call: Call, request: HttpRequest, rest: &Rest) -> Result<Request, Refused> {
     let boundary = request
         .headers()
         .get(CONTENT_TYPE)
@@ -212,7 +223,7 @@ async fn content(spec: &'static Spec, mut call: Call, request: HttpRequest) -> R
             None => Ok(Request { call, body: Body::None }),
         };
     };
-    let entries = multipart::entries(request.into_body().into_stream(), &boundary);
+    let entries = multipart::entries(rest.keep(request.into_body().into_stream()), &boundary);
     if spec.takes_files() {
         return Ok(Request { call, body: Body::Entries(entries) });
     }
@@ -220,6 +231,48 @@ async fn content(spec: &'static Spec, mut call: Call, request: HttpRequest) -> R
         call.args.extend(body_args(entries).await.map_err(|error| Refused::bad(error.message))?);
     }
     Ok(Request { call, body: Body::None })
+}
+
+/// The body of a request, so that what an operation leaves of it can be read away.
+#[derive(Clone, Default)]
+struct Rest(Arc<Mutex<Option<Bytestream>>>);
+
+type Bytestream = BoxStream<'static, Result<Bytes, BodyError>>;
+
+impl Rest {
+    /// Passes a body on, one item at a time.
+    fn keep(&self, body: Bytestream) -> Bytestream {
+        let slot = self.0.clone();
+        *lock(&slot) = Some(body);
+        stream::unfold(slot, |slot| async move {
+            let mut body = lock(&slot).take()?;
+            let item = body.next().await?;
+            *lock(&slot) = Some(body);
+            Some((item, slot))
+        })
+        .fuse()
+        .boxed()
+    }
+
+    /// Reads what is left, within bounds.
+    async fn drain(&self) {
+        let Some(mut body) = lock(&self.0).take() else { return };
+        let mut left = DRAIN_BYTES_MAX;
+        let read = async {
+            while let Some(Ok(bytes)) = body.next().await {
+                left = left.saturating_sub(bytes.len());
+                if left == 0 {
+                    break;
+                }
+            }
+        };
+        // Whatever comes later is cut: the bound is the point.
+        let _ = tokio::time::timeout(DRAIN_WAIT, read).await;
+    }
+}
+
+fn lock<T>(slot: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Text arguments from the first file of a body, one a line.

@@ -127,6 +127,10 @@ fn remote(
     let work = async {
         let answer = client.call(op.spec(), request).await.map_err(|error| match error {
             CallError::Unreachable(error) => Remote::Unreachable(error),
+            CallError::Failed(error) if error.kind == ErrorKind::Invalid => {
+                let command = format!("{} {}", session.program, op.spec().path.replace('/', " "));
+                Remote::Failed(Failure::Misused { error, command })
+            }
             CallError::Failed(error) => Remote::Failed(error.into()),
         })?;
         let shown = Shown::new(session, op, call);

@@ -18,6 +18,13 @@ pub(crate) enum Failure {
     NoRepository(ApiError),
     /// The work failed.
     Failed(ApiError),
+    /// A daemon says that the call makes no sense.
+    Misused {
+        /// What it says.
+        error: ApiError,
+        /// The command, for the line that says where to read on.
+        command: String,
+    },
     /// Nobody reads the output any more.
     OutputClosed,
 }
@@ -31,8 +38,17 @@ impl Failure {
     /// Prints it and names the exit code.
     pub(crate) fn report(self, personality: Personality) -> i32 {
         let code = self.code(personality);
-        let (Self::Usage(error) | Self::NoRepository(error) | Self::Failed(error)) = self else { return code };
+        let (error, command) = match self {
+            Self::Usage(error) | Self::NoRepository(error) | Self::Failed(error) => (error, None),
+            Self::Misused { error, command } => (error, Some(command)),
+            Self::OutputClosed => return code,
+        };
         let text = match personality {
+            Personality::Ipfs if command.is_some() => format!(
+                "Error: {}\nUse '{} --help' for information about this command\n",
+                error.message,
+                command.unwrap_or_default()
+            ),
             Personality::Ipfs => format!("Error: {}\n", error.message),
             Personality::Merkury => friendly(&error),
         };
@@ -50,7 +66,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::NoRepository(_) => 10,
             Self::OutputClosed => 1,
-            Self::Failed(error) => match error.kind {
+            Self::Failed(error) | Self::Misused { error, .. } => match error.kind {
                 ErrorKind::NotFound => 3,
                 ErrorKind::Timeout => 4,
                 ErrorKind::Unavailable => 5,

@@ -57,8 +57,6 @@ pub(crate) struct InitOptions {
     pub(crate) algorithm: Option<String>,
     /// Bits of an RSA key.
     pub(crate) bits: Option<u32>,
-    /// Add nothing.
-    pub(crate) empty_repo: bool,
     /// Profiles to apply.
     pub(crate) profiles: Vec<String>,
     /// The configuration to start from, as JSON.
@@ -80,8 +78,6 @@ pub(crate) struct DaemonOptions {
     pub(crate) routing: Option<String>,
     /// Collect garbage by itself.
     pub(crate) enable_gc: bool,
-    /// Bring an older repository up to date.
-    pub(crate) migrate: bool,
     /// `--agent-version-suffix`, when given.
     pub(crate) agent_suffix: Option<String>,
 }
@@ -232,7 +228,6 @@ impl Session<'_> {
             friendly,
             routing: options.text("routing").filter(|_| options.is_given("routing")),
             enable_gc: options.flag("enable-gc"),
-            migrate: options.flag("migrate"),
             agent_suffix: options.text("agent-version-suffix"),
         })
     }
@@ -252,7 +247,6 @@ fn init_options(options: &Options, config: Option<Vec<u8>>) -> InitOptions {
     InitOptions {
         algorithm: options.text("algorithm"),
         bits: options.int("bits").and_then(|bits| u32::try_from(bits).ok()),
-        empty_repo: options.flag("empty-repo"),
         profiles: profiles(options, "profile"),
         config,
     }

@@ -1,0 +1,9 @@
+//! Operations, the two grammars, and the RPC over real sockets, with a node in memory.
+
+mod answers;
+mod cli_grammar;
+mod hostile;
+mod multipart;
+mod rpc;
+mod support;
+mod tree;
