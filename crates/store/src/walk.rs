@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 
 use merkury_core::{Cid, codec};
+use parking_lot::RwLockReadGuard;
 
 use crate::blocks::{Blocks, Codec, Edges, Id, Index, Links, names_of_root};
 use crate::meta::Tables;
@@ -59,11 +60,12 @@ pub(crate) struct Walk<'a, S> {
     unread: Vec<(Id, Codec)>,
     /// A block was missing or did not decode.
     pub(crate) holes: bool,
+    _ids: RwLockReadGuard<'a, ()>,
 }
 
 impl<'a, S: Seen> Walk<'a, S> {
     pub(crate) fn new(blocks: &'a Blocks, seen: S) -> Self {
-        Self { blocks, seen, stack: Vec::new(), unread: Vec::new(), holes: false }
+        Self { blocks, seen, stack: Vec::new(), unread: Vec::new(), holes: false, _ids: blocks.hold_ids() }
     }
 
     /// Adds a DAG to be walked.
@@ -188,8 +190,8 @@ pub(crate) fn find_recursive_pin_above(
     pins: impl Iterator<Item = Result<Pin, StoreError>>,
     cid: &Cid,
 ) -> Result<Option<Cid>, StoreError> {
-    let Some(wanted) = blocks.id(cid) else { return Ok(None) };
     let mut walk = Walk::new(blocks, Marks::default());
+    let Some(wanted) = blocks.id(cid) else { return Ok(None) };
     for pin in pins {
         let pin = pin?;
         if pin.kind != PinKind::Recursive {
@@ -213,6 +215,7 @@ pub(crate) fn each_indirect(
     pins: impl Iterator<Item = Result<Pin, StoreError>>,
     each: &mut dyn FnMut(&Cid, &Cid) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
+    let _ids = blocks.hold_ids();
     let mut seen = Marks::default();
     let mut told = Marks::default();
     for pin in pins {

@@ -3,6 +3,7 @@
 use parking_lot::{Condvar, Mutex};
 
 use super::Blocks;
+use super::index::image::Covered;
 use super::index_files::Changes;
 use super::writer::{NewNames, ToSync};
 use crate::StoreError;
@@ -76,9 +77,23 @@ impl Blocks {
             NewNames::Directories => self.segments.sync_dirs(),
         }
         .map_err(|error| self.poison(error))?;
+        if durable && self.renumber(covered)? {
+            return Ok(appended);
+        }
         // Before others may flush: frames must follow each other in the order of their ids.
         self.files.append(&self.index, Changes { covered, ids, aliases, dropped, durable })?;
         Ok(appended)
+    }
+
+    /// Gives up ids when that pays and nobody holds any. The index is then written whole, for frames speak of ids.
+    fn renumber(&self, covered: Covered) -> Result<bool, StoreError> {
+        if !self.index.read().wants_renumbering() {
+            return Ok(false);
+        }
+        let Some(_nobody) = self.ids.try_write() else { return Ok(false) };
+        self.index.write().renumber();
+        self.files.mend(&self.index, covered)?;
+        Ok(true)
     }
 
     /// Even a full disk is final here: which of the bytes are on it is unknown.

@@ -149,6 +149,7 @@ impl IndexFiles {
     /// Writes the whole index: when frames can no longer be appended, or opening had to read much.
     pub(super) fn mend(&self, index: &RwLock<Index>, covered: Covered) -> Result<(), StoreError> {
         let mut state = self.state.lock();
+        state.broken = true;
         self.checkpoint(&mut state, index, covered)
     }
 

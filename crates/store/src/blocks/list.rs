@@ -49,6 +49,7 @@ impl Blocks {
     /// without its CID, which only the record holds.
     pub(crate) fn verify(&self, each: &mut dyn FnMut(Option<Cid>, Result<(), String>)) -> Result<(), StoreError> {
         self.flush_to_files()?;
+        let _ids = self.hold_ids();
         let mut living: BTreeMap<u32, BTreeMap<u32, Id>> = BTreeMap::new();
         {
             let index = self.index.read();

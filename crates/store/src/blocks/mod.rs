@@ -34,7 +34,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use merkury_core::{Block, Cid};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 pub(crate) use index::{Codec, Edges, Id, Index, Links, Name, Place, Seed, Usage};
 pub(crate) use prepare::{links_of, names_of_root};
@@ -75,6 +75,8 @@ pub(crate) struct Blocks {
     /// Why nothing is acknowledged any more.
     poisoned: OnceLock<String>,
     damage: Vec<String>,
+    /// Held by those who keep ids while the index is not locked.
+    ids: RwLock<()>,
 }
 
 impl Blocks {
@@ -97,6 +99,7 @@ impl Blocks {
             collecting: AtomicBool::new(false),
             poisoned: OnceLock::new(),
             damage: found.damage,
+            ids: RwLock::new(()),
         })
     }
 
@@ -108,6 +111,11 @@ impl Blocks {
     /// The key of the index' names.
     pub(crate) fn seed(&self) -> Seed {
         self.seed
+    }
+
+    /// While this lives, ids keep their meaning.
+    pub(crate) fn hold_ids(&self) -> RwLockReadGuard<'_, ()> {
+        self.ids.read()
     }
 
     /// The id of a CID, if it is stored or linked to.

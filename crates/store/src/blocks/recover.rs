@@ -98,9 +98,13 @@ pub(super) fn recover(
         Some((segment, len)) if segment + 1 >= next_segment => Covered { segment, offset: len as u32 },
         _ => Covered { segment: next_segment, offset: 0 },
     };
+    let renumbered = index.wants_renumbering();
+    if renumbered {
+        index.renumber();
+    }
     let (ids, aliases) = index.take_changed();
     let index = parking_lot::RwLock::new(index);
-    if scanned > UNCOVERED_BYTES_MAX || files.is_broken() || !damage.is_empty() {
+    if scanned > UNCOVERED_BYTES_MAX || files.is_broken() || renumbered || !damage.is_empty() {
         // The index is disposable: that it cannot be written (a full or read-only disk) only costs the next opening time.
         if let Err(error) = files.mend(&index, covered) {
             tracing::warn!(%error, "the index could not be written");

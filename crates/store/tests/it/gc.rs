@@ -260,3 +260,29 @@ fn a_dag_named_while_its_top_is_missing_is_kept_once_it_comes() {
     drop(guard);
     assert_eq!(collect(&store).0.len(), 2);
 }
+
+#[test]
+fn a_store_does_not_grow_with_what_was_removed() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let kept: Vec<Block> = (0..50).map(|n| raw(n, 20)).collect();
+    let top = node(&kept.iter().map(|block| block.cid()).collect::<Vec<_>>());
+    put(&store, &kept.iter().chain([&top]).collect::<Vec<_>>());
+    store.pins().add(top.cid(), PinKind::Recursive, "").unwrap();
+    // More than the index keeps ids of for later.
+    for round in 1..=4u64 {
+        let garbage: Vec<Block> = (0..20_000).map(|n| raw(round << 32 | n, 8)).collect();
+        store.put_many(garbage).unwrap();
+        store.commit().unwrap();
+        assert_eq!(collect(&store).0.len(), 20_000);
+    }
+    let bytes = store.stat().disk_bytes;
+    assert!(bytes < 100_000, "{bytes}");
+    put(&store, &[&raw(1 << 50, 100)]);
+    store.commit().unwrap();
+    drop(store);
+    let store = open(&disk.after_crash(1));
+    assert_eq!(store.stat().blocks, 52);
+    kept.iter().for_each(|block| assert_has(&store, block));
+    assert_eq!(collect(&store).0.len(), 1);
+}

@@ -1,9 +1,9 @@
 //! The index: which blocks are stored, where, and which blocks they lead to. All of it in memory.
 //!
 //! Parts: [`name`] (what is kept of a multihash), this file (table, entries, edges), [`image`] (the checkpoint file and
-//! the frames appended to it, as bytes).
+//! the frames appended to it, as bytes), [`renumber`] (giving up ids).
 //!
-//! A block has an [`Id`], a number that never changes while the store is open. A block that something links to has one
+//! A block has an [`Id`], a number that does not change while anybody holds [`Blocks::hold_ids`](super::Blocks::hold_ids). A block that something links to has one
 //! although it is not stored ("absent"): when it comes, all edges to it are there already. Per stored block: 32 bytes, 11
 //! to 21 bytes of table, 4 bytes per link.
 //!
@@ -14,6 +14,7 @@
 
 pub(crate) mod image;
 mod name;
+mod renumber;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -490,13 +491,13 @@ mod tests {
 
     use super::*;
 
-    fn name(index: &Index, n: u32) -> Name {
+    pub(super) fn name(index: &Index, n: u32) -> Name {
         let mut digest = [0; 32];
         digest[..4].copy_from_slice(&n.to_le_bytes());
         index.seed().name(&Multihash::sha2_256(digest))
     }
 
-    fn block(index: &Index, n: u32, links: &[u32]) -> NewBlock {
+    pub(super) fn block(index: &Index, n: u32, links: &[u32]) -> NewBlock {
         let links = links.iter().map(|n| (name(index, *n), Codec::DagPb)).collect();
         let place = Place { segment: 1, offset: n * 100, len: 50 };
         NewBlock { name: name(index, n), codec: Codec::DagPb, place, checksum: n, links: Links::To(links) }
