@@ -74,8 +74,8 @@ impl Stamp {
         let (clock, zone) = time.split_at(zone_at);
         let mut clock = clock.splitn(3, ':');
         let (hour, minute) = (clock.next()?.parse::<i64>().ok()?, clock.next()?.parse::<i64>().ok()?);
-        let (second, fraction) = clock.next()?.split_once('.').map_or_else(|| ("", ""), |parts| parts);
-        let second = if second.is_empty() { time.get(6..8)? } else { second };
+        let second = clock.next()?;
+        let (second, fraction) = second.split_once('.').unwrap_or((second, ""));
         let offset = match zone.split_at(1) {
             ("Z", _) => 0,
             (sign, rest) => {

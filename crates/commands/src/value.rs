@@ -79,7 +79,7 @@ fn parse_magnitude(text: &str) -> Result<u64, std::num::IntErrorKind> {
     if digits.starts_with(['+', '-']) {
         return Err(std::num::IntErrorKind::InvalidDigit);
     }
-    u64::from_str_radix(&digits, base).map_err(|error| error.kind().clone())
+    u64::from_str_radix(&digits, base).map_err(|error| *error.kind())
 }
 
 fn number_error(function: &str, text: &str, kind: &std::num::IntErrorKind) -> String {

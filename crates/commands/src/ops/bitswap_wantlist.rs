@@ -40,7 +40,7 @@ impl Op for BitswapWantlist {
     fn text(item: WantlistOut, call: &Call, (): &mut (), out: &mut Out<'_>) -> TextResult {
         let cids = CidText::of(call)?;
         let mut keys = item.keys.unwrap_or_default();
-        keys.sort_by(|a, b| a.cid.to_bytes().cmp(&b.cid.to_bytes()));
+        keys.sort_by_key(|key| key.cid.to_bytes());
         Ok(keys.iter().try_for_each(|key| out.line(cids.text(&key.cid)))?)
     }
 }

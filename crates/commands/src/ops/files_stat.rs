@@ -109,7 +109,7 @@ fn format(call: &Call) -> Result<String, ApiError> {
     let (hash, size) = (call.options.flag("hash"), call.options.flag("size"));
     let format = call.options.text("format").unwrap_or_default();
     let other = format != FORMAT;
-    if (hash && size) || (size && other) || (hash && other) {
+    if [hash, size, other].iter().filter(|given| **given).count() > 1 {
         return Err(ApiError::invalid(
             "invalid parameters: format was set by multiple options. Only one format option is allowed",
         ));
