@@ -132,6 +132,15 @@ impl Client {
 
     /// Takes a want away from a peer that owes its block, and queues it again.
     pub(super) fn take_from(&mut self, key: PeerKey, cid: &Cid) {
+        self.give_up_on(key, cid);
+        if let Some(want) = self.wants.get_mut(cid) {
+            requeue(want, cid, &mut self.sessions);
+            self.dirty.insert(want.owner);
+        }
+    }
+
+    /// Takes a want back from a peer that does not answer; it counts as a refusal.
+    pub(super) fn give_up_on(&mut self, key: PeerKey, cid: &Cid) {
         self.room_came();
         let Some(want) = self.wants.get_mut(cid) else { return };
         if let Some(peer) = self.peers.get_mut(&key) {
@@ -143,8 +152,6 @@ impl Client {
         if !want.refused.contains(&key) {
             want.refused.push(key);
         }
-        requeue(want, cid, &mut self.sessions);
-        self.dirty.insert(want.owner);
     }
 
     /// Routing says that this peer has the block. It becomes a member now or when it connects.

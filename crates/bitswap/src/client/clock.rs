@@ -23,16 +23,23 @@ impl Client {
 
     /// Moves overdue wants to other peers, or marks them late when there is nobody else.
     fn blame_for(&mut self, now: Duration, key: PeerKey, overdue: &[Cid]) {
+        // Older versions cannot say DONT_HAVE: silence says it.
+        let is_mute = self.peers.get(&key).is_some_and(|peer| !peer.protocol.has_presences());
         let mut blamed = Vec::new();
         for cid in overdue {
-            let Some(want) = self.wants.get_mut(cid).filter(|want| want.place == Place::Asked(key)) else { continue };
-            if !blamed.contains(&want.owner) {
-                blamed.push(want.owner);
-            }
+            let Some(want) = self.wants.get_mut(cid) else { continue };
             let owner = want.owner;
+            self.dirty.insert(owner);
+            if want.place != Place::Asked(key) {
+                if is_mute {
+                    self.give_up_on(key, cid);
+                }
+                continue;
+            }
+            if !blamed.contains(&owner) {
+                blamed.push(owner);
+            }
             let was_late = std::mem::replace(&mut want.late, true);
-            // Older versions cannot say DONT_HAVE: silence says it.
-            let is_mute = self.peers.get(&key).is_some_and(|peer| !peer.protocol.has_presences());
             if is_mute || self.has_alternative(owner, cid, key) {
                 self.take_from(key, cid);
                 continue;
@@ -44,7 +51,6 @@ impl Client {
             if let Some(session) = self.sessions.get_mut(&owner).filter(|_| !was_late) {
                 session.late.push_back(cid.clone());
             }
-            self.dirty.insert(owner);
         }
         for id in blamed {
             if let Some(session) = self.sessions.get_mut(&id)
