@@ -14,7 +14,11 @@ pub fn short(program: &str, path: &[&str], node: &Node) -> String {
         text.push('\n');
     }
     text.push_str(&subcommands(program, path, node));
-    text.push_str(&format!("  For more information about each command, use:\n  '{} --help'\n\n", words(program, path)));
+    let subcommand = if node.children.is_empty() { "" } else { "<subcmd> " };
+    text.push_str(&format!(
+        "  For more information about each command, use:\n  '{} {subcommand}--help'\n\n",
+        words(program, path)
+    ));
     text
 }
 

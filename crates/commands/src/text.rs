@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
+use std::time::Duration;
 
 /// Where the text of an answer goes.
 pub struct Out<'a> {
     stdout: &'a mut dyn Write,
     stderr: &'a mut dyn Write,
     style: Style,
+    total: Option<u64>,
 }
 
 /// How output is meant to be read.
@@ -23,7 +25,18 @@ pub struct Style {
 impl<'a> Out<'a> {
     /// Writes results to `stdout`, everything else to `stderr`.
     pub fn new(stdout: &'a mut dyn Write, stderr: &'a mut dyn Write, style: Style) -> Self {
-        Self { stdout, stderr, style }
+        Self { stdout, stderr, style, total: None }
+    }
+
+    /// Tells how many bytes the work will handle, once that is known.
+    #[must_use]
+    pub fn with_total(self, total: Option<u64>) -> Self {
+        Self { total, ..self }
+    }
+
+    /// How many bytes the work will handle, when known.
+    pub fn total(&self) -> Option<u64> {
+        self.total
     }
 
     /// How output is meant to be read.
@@ -175,6 +188,36 @@ pub fn binary_size(bytes: u64) -> String {
     if unit == 0 { format!("{bytes} B") } else { format!("{scaled:.1} {}", UNITS[unit]) }
 }
 
+/// Width of the bar of [`progress_line`].
+const BAR: usize = 24;
+
+/// How far, how fast, and how long still: the line at the bottom of a terminal.
+pub fn progress_line(done: u64, total: Option<u64>, spent: Duration) -> String {
+    let rate = done as f64 / spent.as_secs_f64().max(0.001);
+    let speed = format!("{}/s", binary_size(rate as u64));
+    let Some(total) = total.filter(|total| *total > 0) else { return format!("{}  {speed}", binary_size(done)) };
+    let part = (done as f64 / total as f64).min(1.0);
+    let filled = (part * BAR as f64) as usize;
+    let bar: String = "=".repeat(filled) + if filled < BAR { ">" } else { "" };
+    let left = total.saturating_sub(done) as f64 / rate.max(1.0);
+    format!(
+        "{} of {}  [{bar:BAR$}]  {:.0}%  {speed}  {} left",
+        binary_size(done),
+        binary_size(total),
+        part * 100.0,
+        span(left as u64)
+    )
+}
+
+/// `2m 10s`.
+fn span(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, seconds) => format!("{minutes}m {seconds}s"),
+        (hours, minutes, _) => format!("{hours}h {minutes}m"),
+    }
+}
+
 /// Lines of cells whose columns are padded with spaces, as Go's tabwriter does with one space of padding: a column is
 /// as wide as its widest cell within a run of lines that have it; the last cell of a line belongs to no column.
 #[derive(Default)]
@@ -271,6 +314,14 @@ mod tests {
         ] {
             assert_eq!(human_size(bytes), wanted);
         }
+    }
+
+    #[test]
+    fn the_line_tells_how_far_how_fast_and_how_long() {
+        let half = progress_line(512 << 20, Some(1 << 30), Duration::from_secs(2));
+        assert_eq!(half, "512.0 MiB of 1.0 GiB  [============>           ]  50%  256.0 MiB/s  2s left");
+        assert_eq!(progress_line(1024, None, Duration::from_secs(1)), "1.0 KiB  1.0 KiB/s");
+        assert_eq!(span(130), "2m 10s");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::common::{FAST_PROVIDE_DAG, FAST_PROVIDE_ROOT, FAST_PROVIDE_WAIT, fast
 use super::prelude::*;
 use crate::cids::hash_code;
 use crate::spec::ArgKind;
-use crate::text::binary_size;
+use crate::text::progress_line;
 use crate::value::Value;
 
 /// `add`.
@@ -212,13 +212,8 @@ impl AddText {
         }
         self.current.1 = item.bytes;
         let total = self.files_before.saturating_add(item.bytes);
-        let rate = total as f64 / started.elapsed().as_secs_f64().max(0.001);
-        Ok(out.progress(format_args!(
-            "{}  {}/s  {}",
-            binary_size(total),
-            binary_size(rate as u64),
-            escape_name(&item.name)
-        ))?)
+        let line = progress_line(total, out.total(), started.elapsed());
+        Ok(out.progress(format_args!("{line}  {}", escape_name(&item.name)))?)
     }
 }
 

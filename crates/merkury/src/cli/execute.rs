@@ -1,6 +1,8 @@
 //! Where a call runs: on the daemon that `--api` or the repository's `api` file names, or on a node in process.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -37,11 +39,13 @@ pub(super) fn execute(
     if place == Place::Anywhere && !call.options.is_given("api") {
         return anywhere(session, op, repo, call);
     }
+    call.options.refuse(&["config-file"])?;
     let files = inputs.files;
+    let total = if session.live { Inputs::count(&files) } else { Arc::default() };
     if let Some(client) = client(repo, &call.options)? {
         let body = |in_process| Inputs::body(files.clone(), &call.options, op.spec(), in_process);
         let forced = call.options.is_given("api");
-        let outcome = remote(session, op, &client, &call, body(false), timeout);
+        let outcome = remote(session, op, &client, &call, body(false), (timeout, total.clone()));
         match outcome {
             Err(Remote::Unreachable(error))
                 if forced || !session.host.is_initialized(repo) || place == Place::Daemon =>
@@ -53,7 +57,7 @@ pub(super) fn execute(
             Err(Remote::Failed(failure)) => return Err(failure),
             Ok(()) => return Ok(()),
         }
-        return local(session, op, repo, &call, body(true), timeout);
+        return local(session, op, repo, &call, body(true), (timeout, total));
     }
     if place == Place::Daemon {
         return Err(ApiError::new(ErrorKind::Unavailable, "daemon not running")
@@ -61,7 +65,7 @@ pub(super) fn execute(
             .into());
     }
     let body = Inputs::body(files, &call.options, op.spec(), true);
-    local(session, op, repo, &call, body, timeout)
+    local(session, op, repo, &call, body, (timeout, total))
 }
 
 /// What needs no repository needs no runtime either.
@@ -119,7 +123,7 @@ fn remote(
     client: &Client,
     call: &Call,
     body: Body,
-    timeout: Option<Duration>,
+    (timeout, total): (Option<Duration>, Arc<AtomicU64>),
 ) -> Result<(), Remote> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let runtime = runtime.map_err(|error| Remote::Failed(no_runtime(&error)))?;
@@ -133,7 +137,7 @@ fn remote(
             }
             CallError::Failed(error) => Remote::Failed(error.into()),
         })?;
-        let shown = Shown::new(session, op, call);
+        let shown = Shown::new(session, op, call).with_total(total);
         match answer {
             Answer::Items(items) => shown.items(items).await,
             Answer::Bytes { length, stream } => shown.bytes(length, stream).await,
@@ -167,7 +171,7 @@ fn local(
     repo: &Path,
     call: &Call,
     body: Body,
-    timeout: Option<Duration>,
+    (timeout, total): (Option<Duration>, Arc<AtomicU64>),
 ) -> Result<(), Failure> {
     ensure_repository(session, repo)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -178,7 +182,7 @@ fn local(
             let node = session.host.open(repo).await?;
             let cx = Cx::new(node, repo.to_owned());
             let reply = op.run(cx, request).await?;
-            let mut shown = Shown::new(session, op, call);
+            let mut shown = Shown::new(session, op, call).with_total(total);
             match reply {
                 WireReply::One(line) => {
                     if !line.is_empty() {

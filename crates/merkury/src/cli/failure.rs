@@ -81,9 +81,10 @@ impl Failure {
 
 /// `error:` what failed, `cause:` why, `help:` what to try, one a line.
 fn friendly(error: &ApiError) -> String {
-    let (what, cause) = match error.message.split_once(": ") {
+    let message = error.message.trim_end();
+    let (what, cause) = match message.split_once(": ") {
         Some((what, cause)) if !what.contains(['"', '\'', '/']) => (what, Some(cause)),
-        _ => (error.message.as_str(), None),
+        _ => (message, None),
     };
     let mut text = format!("error: {what}\n");
     text.extend(cause.map(|cause| format!("cause: {cause}\n")));

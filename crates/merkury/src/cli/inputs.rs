@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{BufRead, IsTerminal, Read};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use merkury_api::ApiError;
 use merkury_commands::input::{self, Place, WalkOptions};
@@ -13,6 +15,8 @@ use merkury_commands::spec::{ArgKind, Spec};
 
 /// Most text arguments from standard input, in bytes.
 const STDIN_ARGS_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Directories below each other that are counted for the progress line.
+const COUNT_DEPTH_MAX: usize = 256;
 /// Largest configuration file.
 const CONFIG_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -175,6 +179,26 @@ impl Inputs {
         }
     }
 
+    /// Counts the bytes of files while the work begins; the sum is 0 until all are counted.
+    pub(super) fn count(files: &[Place]) -> Arc<AtomicU64> {
+        let total = Arc::new(AtomicU64::new(0));
+        let paths: Vec<PathBuf> = files
+            .iter()
+            .filter_map(|file| match file {
+                Place::Path { path, .. } => Some(path.clone()),
+                Place::Stdin(_) => None,
+            })
+            .collect();
+        if paths.len() == files.len() {
+            let sum = total.clone();
+            std::thread::spawn(move || {
+                let bytes = paths.iter().map(|path| size_of(path, 0)).fold(0, u64::saturating_add);
+                sum.store(bytes, Ordering::Relaxed);
+            });
+        }
+        total
+    }
+
     /// The bytes of the only file, for `init`.
     pub(super) fn config(self) -> Result<Option<Vec<u8>>, ApiError> {
         let mut bytes = Vec::new();
@@ -191,6 +215,19 @@ impl Inputs {
         read.map_err(|error| ApiError::invalid(format!("cannot read the configuration: {error}")))?;
         Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
+}
+
+/// Bytes of a file, or of all files below a directory; what cannot be read counts nothing.
+fn size_of(path: &Path, depth: usize) -> u64 {
+    let Ok(stat) = fs::symlink_metadata(path) else { return 0 };
+    if !stat.is_dir() {
+        return if stat.is_file() { stat.len() } else { 0 };
+    }
+    let Ok(entries) = fs::read_dir(path) else { return 0 };
+    if depth >= COUNT_DEPTH_MAX {
+        return 0;
+    }
+    entries.flatten().map(|entry| size_of(&entry.path(), depth + 1)).fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Answers on the terminal: items as text or JSON, bytes as they are.
 
 use std::io::{self, BufWriter, IsTerminal, Stderr, Stdout, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
@@ -44,6 +46,8 @@ pub(super) struct Shown {
     form: Form,
     path: &'static str,
     call: Call,
+    /// Bytes the call will handle; 0 until they are counted.
+    total: Arc<AtomicU64>,
     /// Whether a transfer may show how far it is.
     progress: bool,
 }
@@ -62,8 +66,14 @@ impl Shown {
             form: form(session, call).unwrap_or(Form::Text),
             path: op.spec().path,
             call: call.clone(),
+            total: Arc::default(),
             progress: asked.unwrap_or(session.live || session.personality == Personality::Ipfs && asked == Some(true)),
         }
+    }
+
+    /// The same, for a call whose bytes are being counted.
+    pub(super) fn with_total(self, total: Arc<AtomicU64>) -> Self {
+        Self { total, ..self }
     }
 
     /// Shows one item.
@@ -71,7 +81,8 @@ impl Shown {
         match self.form {
             Form::Json => self.stdout.write_all(line)?,
             Form::Text => {
-                let mut out = Out::new(&mut self.stdout, &mut self.stderr, self.style);
+                let total = Some(self.total.load(Ordering::Relaxed)).filter(|total| *total > 0);
+                let mut out = Out::new(&mut self.stdout, &mut self.stderr, self.style).with_total(total);
                 self.renderer.item(line, &mut out)?;
             }
         }
