@@ -2,7 +2,8 @@
 //!
 //! The lock is an exclusive `fcntl` lock on `repo.lock`, the one Kubo takes, so that Kubo and we keep each other out.
 //! The system drops it when its process ends, however it ends: there are no stale locks. The file stays empty, since
-//! Kubo refuses a lock file with content; who holds the lock stands in `merkury/holder`, which is only for messages.
+//! Kubo refuses a lock file with content. Who holds the lock the system knows (`/proc/locks`); where it does not say, the
+//! file `merkury/holder` does. Both serve only the message.
 //!
 //! `fcntl` locks belong to the process: a second lock in the same process would succeed, and closing any handle of the
 //! file would drop the first. A list of the locks of this process guards against both.
@@ -24,7 +25,7 @@ static HELD_HERE: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
 /// Who holds a repository, as far as can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
-    /// A process of this program.
+    /// This process, of whatever program.
     Process(u32),
     /// This very process.
     ThisProcess,
@@ -77,7 +78,8 @@ impl RepoLock {
         match fcntl_lock(&handle, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::AGAIN | Errno::ACCESS) => {
-                return Err(RepoError::Locked { path: repo.path().to_owned(), holder: read_holder(&holder_file) });
+                let holder = holder_by_system(&handle).unwrap_or_else(|| read_holder(&holder_file));
+                return Err(RepoError::Locked { path: repo.path().to_owned(), holder });
             }
             Err(error) => return Err(io("lock", &lock_file, error.into())),
         }
@@ -104,10 +106,26 @@ fn write_holder(dir: &Path, file: &Path) -> std::io::Result<()> {
     std::fs::write(file, format!("{}\n", std::process::id()))
 }
 
+/// The holder as Linux tells it: lines like `1: POSIX  ADVISORY  WRITE 4711 fd:01:1234 0 EOF`.
+fn holder_by_system(handle: &OwnedFd) -> Option<Holder> {
+    let inode = rustix::fs::fstat(handle).ok()?.st_ino;
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, "POSIX", _, "WRITE", pid, place, ..] = fields[..] else { return None };
+        let same_file = place.rsplit(':').next()?.parse() == Ok(inode);
+        let pid = pid.parse().ok().filter(|_| same_file)?;
+        Some(Holder::Process(pid))
+    })
+}
+
 fn read_holder(file: &Path) -> Holder {
     let text = files::read_bounded(file, 64).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    match text.and_then(|text| text.trim().parse().ok()) {
-        Some(pid) => Holder::Process(pid),
-        None => Holder::Unknown,
+    let pid = text.and_then(|text| text.trim().parse::<u32>().ok());
+    let process = pid.and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
+    match (pid, process.map(rustix::process::test_kill_process)) {
+        // The file of a process that was killed stays behind.
+        (Some(pid), Some(Ok(()) | Err(Errno::PERM))) => Holder::Process(pid),
+        _ => Holder::Unknown,
     }
 }
