@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::Event;
 use crate::ids;
-use crate::streams::{InboundStream, Incoming};
+use crate::streams::{InboundStream, Incoming, Stream};
 
 /// Bytes of messages of one peer that may be in memory: two of the largest.
 const PEER_BYTES_MAX: usize = 2 * limits::MESSAGE_BYTES_MAX;
@@ -92,7 +92,7 @@ fn start_intake(peer: PeerId, events: mpsc::Sender<Event>) -> Arc<Intake> {
     Arc::new(Intake { peer, bytes: Arc::new(Semaphore::new(PEER_BYTES_MAX)), messages, events })
 }
 
-async fn read_stream(mut stream: BufReader<libp2p::Stream>, intake: Arc<Intake>) {
+async fn read_stream(mut stream: BufReader<Stream>, intake: Arc<Intake>) {
     loop {
         match read_message(&mut stream, &intake.bytes).await {
             Ok(Some(message)) => {
@@ -125,7 +125,7 @@ enum ReadError {
 
 /// The next message; `None` when the stream ended between two. The length is refused before anything is allocated.
 async fn read_message(
-    stream: &mut BufReader<libp2p::Stream>,
+    stream: &mut BufReader<Stream>,
     budget: &Arc<Semaphore>,
 ) -> Result<Option<(Message, OwnedSemaphorePermit)>, ReadError> {
     let late = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
@@ -140,7 +140,7 @@ async fn read_message(
     Ok(Some((Message::decode(&Bytes::from(body))?, permit)))
 }
 
-async fn read_length(stream: &mut BufReader<libp2p::Stream>) -> Result<Option<usize>, ReadError> {
+async fn read_length(stream: &mut BufReader<Stream>) -> Result<Option<usize>, ReadError> {
     let mut prefix = Vec::with_capacity(4);
     loop {
         let mut byte = [0];

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use super::LocalBlocks;
 use super::actor::Event;
 use crate::ids;
-use crate::streams::{OpenError, Streams};
+use crate::streams::{OpenError, Stream, Streams};
 
 /// Messages that may wait for their blocks; the engine hands out no more than two.
 const JOBS_MAX: usize = merkury_bitswap::limits::SENDS_PER_PEER_MAX;
@@ -98,7 +98,7 @@ struct Writer {
     peer: PeerId,
     streams: Streams,
     events: mpsc::Sender<Event>,
-    stream: Option<(Protocol, libp2p::Stream)>,
+    stream: Option<(Protocol, Stream)>,
 }
 
 impl Writer {
@@ -159,7 +159,7 @@ impl Writer {
         }
     }
 
-    async fn open(&mut self) -> Result<(Protocol, libp2p::Stream), SendError> {
+    async fn open(&mut self) -> Result<(Protocol, Stream), SendError> {
         let names = Protocol::ALL.into_iter().map(|protocol| StreamProtocol::new(protocol.name())).collect();
         let opened = self.streams.open(ids::to_libp2p(&self.peer), names).await;
         let opened = opened.map_err(|error| match error {

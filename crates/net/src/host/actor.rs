@@ -29,6 +29,8 @@ const IDLE_WAIT: Duration = Duration::from_secs(24 * 3600);
 const TICK: Duration = Duration::from_secs(1);
 /// How often the DHT tables are refreshed (Kubo's interval).
 const REFRESH_INTERVAL: Duration = Duration::from_secs(600);
+/// How often the connections are compared with the high water (Kubo's silence period).
+const TRIM_INTERVAL: Duration = Duration::from_secs(10);
 /// How often peers are remembered.
 const REMEMBER_INTERVAL: Duration = Duration::from_secs(600);
 /// So many pings in a row must fail before a connection counts as dead.
@@ -54,6 +56,7 @@ pub(crate) struct Host {
     pub(crate) peers: peers::state::State,
     pub(crate) routing: routing::state::State,
     next_refresh: Instant,
+    next_trim: Instant,
     next_remember: Instant,
 }
 
@@ -93,6 +96,7 @@ impl Host {
             peers: peers::state::State::default(),
             routing: routing::state::State::default(),
             next_refresh: now + REFRESH_INTERVAL,
+            next_trim: now + TRIM_INTERVAL,
             next_remember: now + REMEMBER_INTERVAL,
         };
         host.announce();
@@ -168,10 +172,26 @@ impl Host {
                 dht.refresh();
             }
         }
+        if now >= self.next_trim {
+            self.next_trim = now + TRIM_INTERVAL;
+            self.trim(now);
+        }
         if now >= self.next_remember {
             self.next_remember = now + REMEMBER_INTERVAL;
             // Runs by itself; the next save or the shutdown follows it.
             drop(self.remember());
+        }
+    }
+
+    fn trim(&mut self, now: Instant) {
+        let behaviour = self.swarm.behaviour();
+        let surplus = behaviour.connections.surplus(now, |peer| behaviour.streams.is_in_use(peer));
+        if !surplus.is_empty() {
+            tracing::debug!(peers = surplus.len(), "connections trimmed");
+        }
+        for peer in surplus {
+            // One that has left meanwhile is what we want.
+            let _ = self.swarm.disconnect_peer_id(peer);
         }
     }
 
@@ -208,9 +228,11 @@ impl Host {
     fn on_identified(&mut self, peer: PeerId, identify: Identify) {
         let behaviour = self.swarm.behaviour_mut();
         behaviour.connections.book.add(peer, identify.addresses.iter().cloned());
+        let mut valued = false;
         for dht in [behaviour.wan.as_mut(), behaviour.lan.as_mut()].into_iter().flatten() {
-            dht.on_identified(peer, &identify.protocols, &identify.addresses);
+            valued |= dht.on_identified(peer, &identify.protocols, &identify.addresses);
         }
+        behaviour.connections.set_valued(peer, valued);
         if let Some(connected) = behaviour.connections.get_mut(&peer) {
             connected.identify = Some(identify);
         }

@@ -139,7 +139,10 @@ impl Announced {
 
     fn allows(&self, address: &Multiaddr) -> bool {
         let in_range = |ip| self.never_ranges.iter().any(|(base, bits)| contains(*base, *bits, ip));
-        reach(address) != Reach::Nowhere && !self.never.contains(address) && !ip_of(address).is_some_and(in_range)
+        let is_useless = |ip: IpAddr| ip.is_unspecified() || ip.is_multicast();
+        !ip_of(address).is_some_and(is_useless)
+            && !self.never.contains(address)
+            && !ip_of(address).is_some_and(in_range)
     }
 }
 

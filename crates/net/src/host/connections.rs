@@ -3,10 +3,10 @@
 //! Invariants:
 //! - At most [`PENDING_INBOUND_MAX`] handshakes of others at a time, [`PENDING_PER_IP_MAX`] from one address.
 //! - Never more than the hard limit of connections, nor more than [`PER_PEER_MAX`] to one peer.
-//! - Above the high water, unprotected peers past their grace are let go down to the low water: peers that serve our
+//! - Above the high water, unprotected peers past their grace without open streams are let go down to the low water: peers that serve our
 //!   routing table last, among the others the youngest first, because an old connection is the likeliest to last.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use libp2p::core::transport::PortUse;
 use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::swarm::{
-    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandlerInEvent, ToSwarm, dummy,
+    ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, THandlerInEvent, ToSwarm, dummy,
 };
 use libp2p::{Multiaddr, PeerId};
 
@@ -33,8 +33,6 @@ const PENDING_LOOPBACK_MAX: usize = 128;
 const PENDING_OUTBOUND_MAX: usize = 256;
 /// Connections to one peer: a TCP and a QUIC one from each side, with room for addresses that change.
 pub(crate) const PER_PEER_MAX: usize = 8;
-/// How often the count is compared with the high water (Kubo's silence period).
-const TRIM_INTERVAL: Duration = Duration::from_secs(10);
 /// Peers that may be protected at a time.
 const PROTECTED_MAX: usize = 4096;
 
@@ -88,14 +86,10 @@ pub(crate) struct Connections {
     count: usize,
     protected: HashMap<PeerId, BTreeSet<String>>,
     valued: HashSet<PeerId>,
-    trim: tokio::time::Interval,
-    closing: VecDeque<PeerId>,
 }
 
 impl Connections {
     pub(crate) fn new(limits: ConnectionLimits) -> Self {
-        let mut trim = tokio::time::interval(TRIM_INTERVAL);
-        trim.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         Self {
             book: Book::default(),
             limits,
@@ -105,8 +99,6 @@ impl Connections {
             count: 0,
             protected: HashMap::new(),
             valued: HashSet::new(),
-            trim,
-            closing: VecDeque::new(),
         }
     }
 
@@ -156,7 +148,7 @@ impl Connections {
     }
 
     /// The peers a trim lets go now.
-    fn surplus(&self, now: Instant) -> Vec<PeerId> {
+    pub(crate) fn surplus(&self, now: Instant, is_in_use: impl Fn(&PeerId) -> bool) -> Vec<PeerId> {
         if self.count <= self.limits.high as usize {
             return Vec::new();
         }
@@ -164,7 +156,8 @@ impl Connections {
             .connected
             .iter()
             .filter(|(peer, connected)| {
-                !self.protected.contains_key(peer) && now.duration_since(connected.since) >= self.limits.grace
+                let is_young = now.saturating_duration_since(connected.since) < self.limits.grace;
+                !is_young && !self.protected.contains_key(*peer) && !is_in_use(peer)
             })
             .collect();
         candidates.sort_by_key(|(peer, connected)| (self.valued.contains(peer), std::cmp::Reverse(connected.since)));
@@ -214,6 +207,7 @@ impl Connections {
             connected.connections.retain(|connection| connection.id != id);
             if connected.connections.is_empty() {
                 self.connected.remove(peer);
+                self.valued.remove(peer);
             }
         }
     }
@@ -290,6 +284,11 @@ impl NetworkBehaviour for Connections {
             }
             FromSwarm::DialFailure(event) => {
                 self.pending_outbound.remove(&event.connection_id);
+                if let (Some(peer), DialError::Transport(failures)) = (event.peer_id, event.error) {
+                    for (address, _) in failures {
+                        self.book.failed(&peer, &crate::ids::split_peer(address.clone()).0);
+                    }
+                }
             }
             FromSwarm::ListenFailure(event) => {
                 self.pending_inbound.remove(&event.connection_id);
@@ -303,19 +302,8 @@ impl NetworkBehaviour for Connections {
         match never {}
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Infallible, THandlerInEvent<Self>>> {
-        loop {
-            if let Some(peer_id) = self.closing.pop_front() {
-                return Poll::Ready(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::All });
-            }
-            if self.trim.poll_tick(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.closing = self.surplus(Instant::now()).into();
-            if !self.closing.is_empty() {
-                tracing::debug!(open = self.count, closing = self.closing.len(), "connections trimmed");
-            }
-        }
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Infallible, THandlerInEvent<Self>>> {
+        Poll::Pending
     }
 }
 
@@ -343,17 +331,17 @@ mod tests {
         let (mut connections, peers) = with_peers(2, 5, 6);
         connections.protect(peers[5], "bitswap".into());
         connections.set_valued(peers[4], true);
-        let surplus = connections.surplus(Instant::now());
+        let surplus = connections.surplus(Instant::now(), |_| false);
         assert_eq!(surplus, [peers[3], peers[2], peers[1], peers[0]]);
     }
 
     #[tokio::test]
     async fn nothing_is_trimmed_up_to_the_high_water_or_within_grace() {
         let (connections, _) = with_peers(2, 6, 6);
-        assert!(connections.surplus(Instant::now()).is_empty());
+        assert!(connections.surplus(Instant::now(), |_| false).is_empty());
         let (mut connections, _) = with_peers(2, 5, 6);
         connections.limits.grace = Duration::from_secs(3600);
-        assert!(connections.surplus(Instant::now()).is_empty());
+        assert!(connections.surplus(Instant::now(), |_| false).is_empty());
     }
 
     #[tokio::test]

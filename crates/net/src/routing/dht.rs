@@ -14,7 +14,7 @@ use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::kad::{
     self, BucketInserts, Caching, GetClosestPeersError, GetClosestPeersOk, GetProvidersOk, Mode, QueryId, QueryResult,
-    RecordKey, StoreInserts,
+    RecordKey, RoutingUpdate, StoreInserts,
 };
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
@@ -83,8 +83,6 @@ pub(crate) enum DhtEvent {
     Provided { query: QueryId, asked: u32 },
     /// Any other query ended.
     Ended { query: QueryId },
-    /// A peer entered the table, maybe in place of another.
-    Entered { peer: PeerId, left: Option<PeerId> },
 }
 
 pub(crate) struct Dht {
@@ -119,21 +117,24 @@ impl Dht {
     }
 
     /// A peer told us its protocols and addresses: it enters the table if it serves this DHT, and leaves it if not.
-    pub(crate) fn on_identified(&mut self, peer: PeerId, protocols: &[String], addresses: &[Multiaddr]) {
+    /// Says whether it is in the table now.
+    pub(crate) fn on_identified(&mut self, peer: PeerId, protocols: &[String], addresses: &[Multiaddr]) -> bool {
         if !protocols.iter().any(|protocol| protocol == self.protocol.as_ref()) {
             self.inner.remove_peer(&peer);
-            return;
+            return false;
         }
         if !self.scope.admits(addresses) {
-            return;
+            return false;
         }
         if matches!(self.scope, Scope::Wan { private_too: false }) && !self.is_diverse(peer, addresses) {
             tracing::debug!(%peer, "not taken into the routing table: too many of its address range are there");
-            return;
+            return false;
         }
+        let mut entered = false;
         for address in addresses.iter().filter(|address| self.scope.allows(address)).take(TABLE_ADDRESSES_MAX) {
-            self.inner.add_address(&peer, address.clone());
+            entered |= matches!(self.inner.add_address(&peer, address.clone()), RoutingUpdate::Success);
         }
+        entered
     }
 
     fn is_diverse(&mut self, peer: PeerId, addresses: &[Multiaddr]) -> bool {
@@ -211,9 +212,6 @@ impl Dht {
             kad::Event::OutboundQueryProgressed { id, result, stats, step } => {
                 self.on_result(id, result, stats.num_successes(), step.last)
             }
-            kad::Event::RoutingUpdated { peer, is_new_peer: true, old_peer, .. } => {
-                Some(DhtEvent::Entered { peer, left: old_peer })
-            }
             _ => None,
         }
     }
@@ -226,8 +224,11 @@ impl Dht {
                 Some(DhtEvent::Providers { query, found })
             }
             QueryResult::GetClosestPeers(
-                Ok(GetClosestPeersOk { peers, .. }) | Err(GetClosestPeersError::Timeout { peers, .. }),
+                Ok(GetClosestPeersOk { key, peers }) | Err(GetClosestPeersError::Timeout { key, peers }),
             ) => {
+                if let Ok(wanted) = PeerId::from_bytes(&key) {
+                    self.wanted.remove(&wanted);
+                }
                 let peers = peers.into_iter().map(|info| (info.peer_id, info.addrs)).collect();
                 Some(DhtEvent::Closest { query, peers })
             }

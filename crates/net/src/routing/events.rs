@@ -20,13 +20,6 @@ pub(crate) fn handle(host: &mut Host, which: Which, event: DhtEvent) {
             host.routing.on_query_end((which, query));
         }
         DhtEvent::Ended { query } => host.routing.on_query_end((which, query)),
-        DhtEvent::Entered { peer, left } => {
-            let connections = &mut host.swarm.behaviour_mut().connections;
-            connections.set_valued(peer, true);
-            if let Some(left) = left {
-                connections.set_valued(left, false);
-            }
-        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The behaviour: brings opens to connections, and keeps the list of the connected.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
@@ -10,6 +12,7 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use tokio::sync::mpsc;
 
 use super::handler::Handler;
+use super::stream::InUse;
 use super::watch::Connected;
 use super::{OpenCommand, OpenError, OpenRequest, Registry};
 
@@ -19,17 +22,31 @@ pub(crate) struct Behaviour {
     commands: mpsc::Receiver<OpenCommand>,
     registry: Registry,
     connected: Connected,
+    /// Of each connection, what its streams hold.
+    in_use: HashMap<ConnectionId, (PeerId, InUse)>,
 }
 
 impl Behaviour {
     pub(super) fn new(commands: mpsc::Receiver<OpenCommand>, registry: Registry, connected: Connected) -> Self {
-        Self { commands, registry, connected }
+        Self { commands, registry, connected, in_use: HashMap::new() }
     }
 
     /// The protocols that are accepted now.
     pub(crate) fn accepted(&self) -> Vec<StreamProtocol> {
         let open = |acceptor: &&super::Acceptor| !acceptor.queue.is_closed();
         self.registry.snapshot().iter().filter(open).map(|acceptor| acceptor.protocol.clone()).collect()
+    }
+
+    /// Whether a stream to `peer` is open, opening or waiting to be accepted.
+    pub(crate) fn is_in_use(&self, peer: &PeerId) -> bool {
+        // One holder is here, one is the connection's handler; all others are streams.
+        self.in_use.values().any(|(other, in_use)| other == peer && Arc::strong_count(in_use) > 2)
+    }
+
+    fn handler(&mut self, id: ConnectionId, peer: PeerId) -> Handler {
+        let in_use = InUse::default();
+        self.in_use.insert(id, (peer, in_use.clone()));
+        Handler::new(peer, self.registry.clone(), in_use)
     }
 
     fn on_command(&mut self, command: OpenCommand) -> Option<ToSwarm<Infallible, OpenRequest>> {
@@ -58,23 +75,23 @@ impl NetworkBehaviour for Behaviour {
 
     fn handle_established_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        id: ConnectionId,
         peer: PeerId,
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<Handler, ConnectionDenied> {
-        Ok(Handler::new(peer, self.registry.clone()))
+        Ok(self.handler(id, peer))
     }
 
     fn handle_established_outbound_connection(
         &mut self,
-        _: ConnectionId,
+        id: ConnectionId,
         peer: PeerId,
         _: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<Handler, ConnectionDenied> {
-        Ok(Handler::new(peer, self.registry.clone()))
+        Ok(self.handler(id, peer))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
@@ -82,9 +99,15 @@ impl NetworkBehaviour for Behaviour {
             FromSwarm::ConnectionEstablished(event) if event.other_established == 0 => {
                 self.connected.insert(event.peer_id);
             }
-            FromSwarm::ConnectionClosed(event) if event.remaining_established == 0 => {
-                self.connected.remove(&event.peer_id);
+            FromSwarm::ConnectionClosed(event) => {
+                self.in_use.remove(&event.connection_id);
+                if event.remaining_established == 0 {
+                    self.connected.remove(&event.peer_id);
+                }
             }
+            // Another behaviour may have refused a connection that has a handler already.
+            FromSwarm::DialFailure(event) => drop(self.in_use.remove(&event.connection_id)),
+            FromSwarm::ListenFailure(event) => drop(self.in_use.remove(&event.connection_id)),
             _ => {}
         }
     }

@@ -9,6 +9,7 @@ use libp2p::swarm::handler::{ConnectionEvent, DialUpgradeError, FullyNegotiatedO
 use libp2p::swarm::{ConnectionHandler, ConnectionHandlerEvent, StreamUpgradeError, SubstreamProtocol};
 use tokio::sync::oneshot;
 
+use super::stream::InUse;
 use super::upgrade::{Inbound, Outbound};
 use super::{ACCEPT_WAIT, NEGOTIATE_WAIT, OPENING_PER_CONNECTION_MAX, OpenError, OpenRequest, OpenedStream, Registry};
 
@@ -19,14 +20,15 @@ type Reply = oneshot::Sender<Result<OpenedStream, OpenError>>;
 pub(crate) struct Handler {
     peer: PeerId,
     registry: Registry,
+    in_use: InUse,
     waiting: VecDeque<OpenRequest>,
     negotiating: usize,
     waker: Option<Waker>,
 }
 
 impl Handler {
-    pub(super) fn new(peer: PeerId, registry: Registry) -> Self {
-        Self { peer, registry, waiting: VecDeque::new(), negotiating: 0, waker: None }
+    pub(super) fn new(peer: PeerId, registry: Registry, in_use: InUse) -> Self {
+        Self { peer, registry, in_use, waiting: VecDeque::new(), negotiating: 0, waker: None }
     }
 
     fn wake(&mut self) {
@@ -51,7 +53,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = Reply;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Inbound, ()> {
-        let inbound = Inbound { peer: self.peer, acceptors: self.registry.snapshot() };
+        let inbound = Inbound { peer: self.peer, acceptors: self.registry.snapshot(), in_use: self.in_use.clone() };
         // The upgrade keeps its own shorter deadline for the queue, so that its end is logged.
         SubstreamProtocol::new(inbound, ()).with_timeout(NEGOTIATE_WAIT + ACCEPT_WAIT)
     }
@@ -63,7 +65,8 @@ impl ConnectionHandler for Handler {
                 continue;
             }
             self.negotiating += 1;
-            let protocol = SubstreamProtocol::new(Outbound { protocols }, reply).with_timeout(NEGOTIATE_WAIT);
+            let protocol = SubstreamProtocol::new(Outbound { protocols, in_use: self.in_use.clone() }, reply)
+                .with_timeout(NEGOTIATE_WAIT);
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
         }
         self.waker = Some(cx.waker().clone());

@@ -23,10 +23,12 @@
 //! - How many accepted streams a peer may hold open is bounded by the muxer (see `host`); how long each may stay
 //!   silent is the business of the protocol.
 //!
-//! A stream keeps its connection alive while it is open. Nothing here is durable.
+//! A stream keeps its connection alive while it is open, also through trims ([`Behaviour::is_in_use`]). Nothing here
+//! is durable.
 
 mod behaviour;
 mod handler;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod upgrade;
@@ -40,6 +42,7 @@ use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use behaviour::Behaviour;
+pub(crate) use stream::Stream;
 pub(crate) use watch::{PeerChange, PeerWatch};
 
 /// How many inbound streams of one connection may negotiate or wait for a place in their queue at a time.
@@ -64,7 +67,7 @@ pub(crate) struct InboundStream {
     /// Which of the accepted protocols was agreed on.
     pub(crate) protocol: StreamProtocol,
     /// The bytes.
-    pub(crate) stream: libp2p::Stream,
+    pub(crate) stream: Stream,
 }
 
 /// A stream we opened.
@@ -73,7 +76,7 @@ pub(crate) struct OpenedStream {
     /// Which of the offered protocols the peer chose.
     pub(crate) protocol: StreamProtocol,
     /// The bytes.
-    pub(crate) stream: libp2p::Stream,
+    pub(crate) stream: Stream,
 }
 
 /// Why a stream could not be opened.

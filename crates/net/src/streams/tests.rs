@@ -126,6 +126,20 @@ async fn the_first_common_protocol_is_chosen_and_none_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_connection_is_in_use_while_a_stream_is_open() {
+    let (id, peer) = (libp2p::swarm::ConnectionId::new_unchecked(1), PeerId::random());
+    let (_streams, mut behaviour) = Streams::new();
+    let address: Multiaddr = "/memory/1".parse().unwrap();
+    use libp2p::swarm::{ConnectionHandler, NetworkBehaviour};
+    let handler = behaviour.handle_established_inbound_connection(id, peer, &address, &address).unwrap();
+    assert!(!behaviour.is_in_use(&peer));
+    let upgrade = handler.listen_protocol();
+    assert!(behaviour.is_in_use(&peer) && !behaviour.is_in_use(&PeerId::random()));
+    drop(upgrade);
+    assert!(!behaviour.is_in_use(&peer));
+}
+
+#[tokio::test]
 async fn without_a_connection_opening_is_an_error() {
     let one = node().await;
     let stranger = PeerId::random();

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
 use libp2p::{PeerId, StreamProtocol};
 
+use super::stream::{InUse, Stream};
 use super::{ACCEPT_WAIT, Acceptor, InboundStream, OpenedStream};
 
 /// Hands an inbound stream to the acceptor of its protocol.
@@ -16,6 +17,7 @@ use super::{ACCEPT_WAIT, Acceptor, InboundStream, OpenedStream};
 pub(crate) struct Inbound {
     pub(super) peer: PeerId,
     pub(super) acceptors: Arc<[Acceptor]>,
+    pub(super) in_use: InUse,
 }
 
 impl UpgradeInfo for Inbound {
@@ -35,7 +37,8 @@ impl InboundUpgrade<libp2p::Stream> for Inbound {
 
     fn upgrade_inbound(self, stream: libp2p::Stream, protocol: StreamProtocol) -> Self::Future {
         Box::pin(async move {
-            let Self { peer, acceptors } = self;
+            let Self { peer, acceptors, in_use } = self;
+            let stream = Stream::new(stream, in_use);
             let Some(acceptor) = acceptors.iter().find(|acceptor| acceptor.protocol == protocol) else {
                 return Ok(());
             };
@@ -53,10 +56,11 @@ impl InboundUpgrade<libp2p::Stream> for Inbound {
     }
 }
 
-/// Offers a list of protocols and yields the stream as it is.
+/// Offers a list of protocols and yields the stream.
 #[derive(Debug)]
 pub(crate) struct Outbound {
     pub(super) protocols: Vec<StreamProtocol>,
+    pub(super) in_use: InUse,
 }
 
 impl UpgradeInfo for Outbound {
@@ -74,6 +78,6 @@ impl OutboundUpgrade<libp2p::Stream> for Outbound {
     type Future = Ready<Result<OpenedStream, Infallible>>;
 
     fn upgrade_outbound(self, stream: libp2p::Stream, protocol: StreamProtocol) -> Self::Future {
-        ready(Ok(OpenedStream { protocol, stream }))
+        ready(Ok(OpenedStream { protocol, stream: Stream::new(stream, self.in_use) }))
     }
 }

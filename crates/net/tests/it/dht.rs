@@ -104,6 +104,18 @@ async fn loopback_addresses_stay_out_of_a_lan_dht_that_is_not_for_tests() {
     assert_eq!((status.lan.unwrap().peers, status.wan.unwrap().peers), (0, 0));
 }
 
+#[tokio::test]
+async fn the_public_dht_takes_private_addresses_only_in_test_networks() {
+    for (private_too, expected) in [(true, 1), (false, 0)] {
+        let settings = || NetConfig { dht: DhtMode::Server, dht_private_on_wan: private_too, ..config() };
+        let (one, two) = (start(settings()).await, start(settings()).await);
+        let peer = one.peers().connect(&address(&two).await).await.unwrap();
+        one.peers().identify(&peer).await.unwrap();
+        let wan = one.routing().status().await.unwrap().wan.unwrap();
+        assert_eq!((wan.server, wan.peers), (true, expected));
+    }
+}
+
 #[derive(Default)]
 struct Source {
     progress: std::sync::Mutex<ProvideProgress>,

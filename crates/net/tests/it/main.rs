@@ -1,4 +1,5 @@
 //! Real hosts on loopback, in one process.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 mod connect;
