@@ -1,7 +1,5 @@
 //! CIDs and paths as callers write and read them.
 
-use std::collections::BTreeMap;
-
 use merkury_api::{Api, ApiError, Resolved};
 use merkury_core::{Cid, ContentPath, Version};
 use multibase::Base;
@@ -119,49 +117,12 @@ pub async fn resolve_cid(api: &Api, text: &str) -> Result<Cid, ApiError> {
     Ok(resolve(api, text).await?.cid)
 }
 
-/// Multicodec numbers of the hash functions, by Kubo's names.
+/// Multicodec number of a hash function, by Kubo's name.
 pub fn hash_code(name: &str) -> Option<u64> {
-    use merkury_core::multihash::code;
-    const NAMES: &[(&str, u64)] = &[
-        ("identity", code::IDENTITY),
-        ("sha1", code::SHA1),
-        ("sha2-256", code::SHA2_256),
-        ("sha2-512", code::SHA2_512),
-        ("sha2-512-256", code::SHA2_512_256),
-        ("sha3", code::SHA3_512),
-        ("sha3-224", code::SHA3_224),
-        ("sha3-256", code::SHA3_256),
-        ("sha3-384", code::SHA3_384),
-        ("sha3-512", code::SHA3_512),
-        ("shake-256", code::SHAKE_256),
-        ("keccak-224", code::KECCAK_224),
-        ("keccak-256", code::KECCAK_256),
-        ("keccak-384", code::KECCAK_384),
-        ("keccak-512", code::KECCAK_512),
-        ("dbl-sha2-256", code::DBL_SHA2_256),
-        ("blake3", code::BLAKE3),
-        ("blake2b-160", code::BLAKE2B_160),
-        ("blake2b-256", code::BLAKE2B_256),
-        ("blake2b-512", code::BLAKE2B_512),
-        ("blake2s-160", code::BLAKE2S_160),
-        ("blake2s-256", code::BLAKE2S_256),
-    ];
-    NAMES.iter().find(|(known, _)| *known == name).map(|(_, code)| *code)
+    merkury_core::hash::name::code_of(name)
 }
 
-/// Multicodec numbers of the codecs, by name.
+/// Multicodec number of a codec, by name.
 pub fn codec_code(name: &str) -> Option<u64> {
-    use merkury_core::cid::codec_code as code;
-    let names = BTreeMap::from([
-        ("raw", code::RAW),
-        ("dag-pb", code::DAG_PB),
-        ("dag-cbor", code::DAG_CBOR),
-        ("libp2p-key", code::LIBP2P_KEY),
-        ("git-raw", code::GIT_RAW),
-        ("dag-jose", code::DAG_JOSE),
-        ("dag-json", code::DAG_JSON),
-        ("cbor", code::CBOR),
-        ("json", code::JSON),
-    ]);
-    names.get(name).copied()
+    merkury_core::codec::name::codec_of(name)
 }

@@ -15,6 +15,7 @@
 pub mod cids;
 pub mod help;
 pub mod input;
+pub mod ipld;
 pub mod json;
 pub mod list;
 pub mod op;
