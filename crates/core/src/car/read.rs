@@ -12,6 +12,8 @@ use crate::{Cid, CidError, ErrorKind};
 
 /// Bytes read at a time from the source.
 const BUFFER_BYTES: usize = 256 * 1024;
+/// How much memory a claimed length gets at once.
+const CLAIM_BYTES_MAX: usize = 512 * 1024;
 /// Offset of the inner archive of a version 2: pragma (11 bytes) and header (40 bytes) come before it.
 const V2_DATA_OFFSET_MIN: u64 = 51;
 
@@ -122,6 +124,20 @@ impl<R: Read> CarReader<R> {
         Ok(Some(Section { cid, data: bytes.slice(start..) }))
     }
 
+    /// The next sections, for [`Block::verify_many`](crate::Block::verify_many): at least one and at most `sections_max`,
+    /// and no more once they hold `bytes_max` bytes. Empty at the end of the archive. What was read before an error in
+    /// the same batch is dropped with it.
+    pub fn next_batch(&mut self, sections_max: usize, bytes_max: usize) -> Result<Vec<(Cid, Bytes)>, CarError> {
+        let mut batch = Vec::new();
+        let mut bytes = 0usize;
+        while batch.is_empty() || (batch.len() < sections_max && bytes < bytes_max) {
+            let Some(Section { cid, data }) = self.next_section()? else { break };
+            bytes = bytes.saturating_add(data.len());
+            batch.push((cid, data));
+        }
+        Ok(batch)
+    }
+
     fn header(&mut self) -> Result<(i128, Vec<Cid>), CarError> {
         let length = self.length()?.ok_or_else(|| CarError::Header("the archive is empty".into()))?;
         let limit = CAR_HEADER_BYTES_MAX as u64;
@@ -201,8 +217,13 @@ impl<R: Read> CarReader<R> {
         if self.left.is_some_and(|left| length > left) {
             return Err(self.ended());
         }
-        let mut bytes = vec![0; length as usize];
-        self.source.read_exact(&mut bytes).map_err(|source| CarError::Read { offset: self.offset, source })?;
+        // A claim alone does not get its memory: beyond what blocks usually have, the buffer grows with the bytes.
+        let mut bytes = Vec::with_capacity((length as usize).min(CLAIM_BYTES_MAX));
+        let fail = |offset| move |source| CarError::Read { offset, source };
+        self.source.by_ref().take(length).read_to_end(&mut bytes).map_err(fail(self.offset))?;
+        if (bytes.len() as u64) < length {
+            return Err(self.ended());
+        }
         self.count(length);
         Ok(bytes.into())
     }

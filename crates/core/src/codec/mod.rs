@@ -1,8 +1,8 @@
 //! Codecs, and the links in a block whatever its codec.
 //!
 //! Parts: [`links`] answers "where does this block lead" without building a tree; [`dag_pb`] and [`unixfs`] are the
-//! nodes of files and directories; [`dag_cbor`] and [`dag_json`] stream [`event`]s; [`name`] maps codec numbers and
-//! names; [`protobuf`] is the wire form below dag-pb, UnixFS, keys and other messages.
+//! nodes of files and directories; [`dag_cbor`] and [`dag_json`] stream [`event`]s; [`select`] follows names inside a
+//! document; [`name`] maps codec numbers and names; [`protobuf`] is the wire form below dag-pb, UnixFS, keys and other messages.
 //!
 //! Invariant: a decoder's memory is bounded by a small multiple of the block, its stack by a constant.
 
@@ -16,6 +16,7 @@ pub mod dag_pb;
 pub mod event;
 pub mod name;
 pub mod protobuf;
+pub mod select;
 pub mod unixfs;
 
 use event::Event;

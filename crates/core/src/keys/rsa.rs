@@ -23,7 +23,11 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn generate(bits: u32) -> Result<Self, KeyError> {
-        let key = RsaPrivateKey::new(&mut SystemRandom, bits as usize).map_err(failed)?;
+        let bits = bits as usize;
+        if !BITS.contains(&bits) {
+            return Err(KeyError::Failed(format!("RSA keys have {} to {} bits, not {bits}", BITS.start(), BITS.end())));
+        }
+        let key = RsaPrivateKey::new(&mut SystemRandom, bits).map_err(failed)?;
         Self::of_key(key)
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use merkury_core::block::CidFormat;
+use merkury_core::car::{self, CarReader};
 use merkury_core::cid::codec_code::DAG_PB;
 use merkury_core::codec::dag_pb::PbNode;
 use merkury_core::codec::unixfs::{HamtEntry, HamtShard, Kind, LeafFrame, Mtime, UnixFs, bitfield, slot_prefix};
@@ -104,3 +105,21 @@ fn a_sharded_directory() {
         ("1A".into(), "003".into(), "7".into())
     );
 }
+
+/// `ipfs dag export` of the directory above.
+#[test]
+fn an_archive() {
+    let bytes = HEXLOWER.decode(ARCHIVE.as_bytes()).expect("hex");
+    let mut reader = CarReader::new(&bytes[..], false).expect("a header");
+    let mut again = car::header(reader.roots());
+    let batch = reader.next_batch(100, 1 << 20).expect("sections");
+    assert!(reader.next_batch(100, 1 << 20).expect("the end").is_empty());
+    for block in Block::verify_many(batch) {
+        let block = block.expect("as its name says");
+        again.extend(car::section_head(block.cid(), block.data().len()));
+        again.extend_from_slice(block.data());
+    }
+    assert_eq!(again, bytes);
+}
+
+const ARCHIVE: &str = "38a265726f6f747381d82a5823001220c4c369fbba10858957563dce58a154ead22ddd4dd4e3af4bea3ab4bb035e19b16776657273696f6e01a9011220c4c369fbba10858957563dce58a154ead22ddd4dd4e3af4bea3ab4bb035e19b112290a22122046d44814b9c5af141c3aaab7c05dc5e844ead5f91f12858b021eba45768b4c0e120168181412290a22122003c84274dabc31c76032e66f494976c644102f6205f4529f83eab18d3ce461bf12016c1807122b0a221220b731e557afff399287ecd80dcf4a8bee70247086bafbd7049c0609100df9a877120373756218350a02080136122046d44814b9c5af141c3aaab7c05dc5e844ead5f91f12858b021eba45768b4c0e0a120802120c68656c6c6f20776f726c640a180c29122003c84274dabc31c76032e66f494976c644102f6205f4529f83eab18d3ce461bf0a050804120168511220b731e557afff399287ecd80dcf4a8bee70247086bafbd7049c0609100df9a87712290a221220bfccda787baba32b59c78450ac3d20b633360b43992c77289f9ed46d843561e612016518060a020801281220bfccda787baba32b59c78450ac3d20b633360b43992c77289f9ed46d843561e60a0408021800";

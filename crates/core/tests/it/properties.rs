@@ -1,8 +1,13 @@
 //! Round trips of generated values, and decoders fed with noise.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
+use merkury_core::car::{self, CarReader};
 use merkury_core::codec::dag_pb::{self, PbLink, PbNode};
+use merkury_core::codec::event::Event;
 use merkury_core::codec::unixfs::{Kind, Mtime, UnixFs};
+use merkury_core::codec::{dag_cbor, dag_json};
 use merkury_core::{Cid, Multihash};
 use proptest::collection::vec;
 use proptest::option;
@@ -50,7 +55,153 @@ fn any_message() -> impl Strategy<Value = UnixFs> {
         })
 }
 
+#[derive(Clone, Debug)]
+enum Value {
+    Null,
+    Bool(bool),
+    Int(i128),
+    Float(f64),
+    Text(String),
+    Bytes(Vec<u8>),
+    Link(Cid),
+    List(Vec<Value>),
+    Map(std::collections::BTreeMap<String, Value>),
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(|int| Value::Int(int.into())),
+        any::<u64>().prop_map(|int| Value::Int(int.into())),
+        (-1e15..1e15).prop_map(Value::Float),
+        "\\PC{0,12}".prop_map(Value::Text),
+        vec(any::<u8>(), 0..12).prop_map(Value::Bytes),
+        any_cid().prop_map(Value::Link),
+    ];
+    leaf.prop_recursive(4, 40, 6, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..6).prop_map(Value::List),
+            // No key that DAG-JSON reserves.
+            prop::collection::btree_map("[a-zé\"\\\\]{0,4}", inner, 0..6).prop_map(Value::Map),
+        ]
+    })
+}
+
+fn events_of(value: &Value, out: &mut Vec<Event<'static>>) {
+    let event = match value {
+        Value::Null => Event::Null,
+        Value::Bool(bool) => Event::Bool(*bool),
+        Value::Int(int) => Event::Int(*int),
+        Value::Float(float) => Event::Float(*float),
+        Value::Text(text) => Event::Text(Cow::Owned(text.clone())),
+        Value::Bytes(bytes) => Event::Bytes(Cow::Owned(bytes.clone())),
+        Value::Link(cid) => Event::Link(cid.clone()),
+        Value::List(list) => {
+            out.push(Event::List);
+            list.iter().for_each(|value| events_of(value, out));
+            Event::End
+        }
+        Value::Map(map) => {
+            out.push(Event::Map);
+            for (key, value) in map {
+                out.push(Event::Key(Cow::Owned(key.clone())));
+                events_of(value, out);
+            }
+            Event::End
+        }
+    };
+    out.push(event);
+}
+
+fn cbor_of(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => dag_cbor::put_null(out),
+        Value::Bool(bool) => dag_cbor::put_bool(*bool, out),
+        Value::Int(int) => assert!(dag_cbor::put_int(*int, out)),
+        Value::Float(float) => dag_cbor::put_float(*float, out),
+        Value::Text(text) => dag_cbor::put_text(text, out),
+        Value::Bytes(bytes) => dag_cbor::put_bytes(bytes, out),
+        Value::Link(cid) => dag_cbor::put_link(cid, out),
+        Value::List(list) => {
+            dag_cbor::put_list(list.len(), out);
+            list.iter().for_each(|value| cbor_of(value, out));
+        }
+        Value::Map(map) => {
+            dag_cbor::put_map(map.len(), out);
+            for (key, value) in map {
+                dag_cbor::put_text(key, out);
+                cbor_of(value, out);
+            }
+        }
+    }
+}
+
+fn json_of(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(bool) => (*bool).into(),
+        Value::Int(int) if *int < 0 => (*int as i64).into(),
+        Value::Int(int) => (*int as u64).into(),
+        Value::Float(float) => (*float).into(),
+        Value::Text(text) => text.clone().into(),
+        Value::Bytes(bytes) => {
+            serde_json::json!({"/": {"bytes": data_encoding::BASE64_NOPAD.encode(bytes)}})
+        }
+        Value::Link(cid) => serde_json::json!({"/": cid.to_string()}),
+        Value::List(list) => list.iter().map(json_of).collect::<Vec<_>>().into(),
+        Value::Map(map) => {
+            serde_json::Value::Object(map.iter().map(|(key, value)| (key.clone(), json_of(value))).collect())
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn dag_cbor_and_dag_json_say_the_same(value in any_value()) {
+        let mut expected = Vec::new();
+        events_of(&value, &mut expected);
+        let mut cbor = Vec::new();
+        cbor_of(&value, &mut cbor);
+        let read: Result<Vec<_>, _> = dag_cbor::events(&cbor).collect();
+        prop_assert_eq!(read.as_ref(), Ok(&expected));
+        for json in [json_of(&value).to_string(), format!("{:#}", json_of(&value))] {
+            let read: Result<Vec<_>, _> = dag_json::events(json.as_bytes()).collect();
+            prop_assert_eq!(read.as_ref(), Ok(&expected), "{}", json);
+        }
+    }
+
+    #[test]
+    fn dag_cbor_noise(value in any_value(), flip in any::<(prop::sample::Index, u8)>(), noise in vec(any::<u8>(), 0..40)) {
+        let mut cbor = Vec::new();
+        cbor_of(&value, &mut cbor);
+        let at = flip.0.index(cbor.len());
+        cbor[at] ^= flip.1;
+        prop_assert!(dag_cbor::events(&cbor).count() <= 2 * cbor.len());
+        prop_assert!(dag_json::events(&noise).count() <= 2 * noise.len() + 1);
+    }
+
+    #[test]
+    fn archives(sections in vec((any_cid(), vec(any::<u8>(), 0..300)), 0..9), cut in any::<prop::sample::Index>()) {
+        let roots: Vec<Cid> = sections.iter().map(|(cid, _)| cid.clone()).collect();
+        let mut bytes = car::header(&roots);
+        for (cid, data) in &sections {
+            bytes.extend(car::section_head(cid, data.len()));
+            bytes.extend(data);
+        }
+        let mut reader = CarReader::new(&bytes[..], false).expect("own header");
+        prop_assert_eq!(reader.roots(), &roots[..]);
+        let read: Vec<_> = std::iter::from_fn(|| Some(reader.next_batch(2, 100).expect("own section")))
+            .take_while(|batch| !batch.is_empty())
+            .flatten()
+            .map(|(cid, data)| (cid, data.to_vec()))
+            .collect();
+        prop_assert_eq!(read, sections);
+        if let Ok(mut reader) = CarReader::new(&bytes[..cut.index(bytes.len())], false) {
+            while reader.next_section().is_ok_and(|section| section.is_some()) {}
+        }
+    }
+
     #[test]
     fn cid_bytes_and_text(cid in any_cid()) {
         prop_assert_eq!(&Cid::from_bytes(&cid.to_bytes()).expect("bytes"), &cid);
