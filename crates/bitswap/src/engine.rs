@@ -14,7 +14,7 @@ use crate::limits::{BAN_TIME, BANS_MAX, SEND_BYTES_MAX, SEND_PAUSE_MAX, SENDS_PE
 use crate::message::{Entry, Message, Presence, Protocol};
 use crate::peers::PeerKey;
 use crate::seeded::{Map, Seed};
-use crate::server::{Ledger, Ledgers, Server};
+use crate::server::{Answers, Ledger, Ledgers, Server};
 use crate::stat::{Stat, WantStatus};
 
 /// How an engine behaves.
@@ -378,7 +378,7 @@ impl Engine {
 
     fn send(&mut self, now: Duration, key: PeerKey, with_blocks: bool) -> Option<Action> {
         let (full, entries) = self.client.take_changes(now, key);
-        let (presences, blocks) = self.server.take(key, with_blocks);
+        let Answers { presences, blocks } = self.server.take(key, with_blocks);
         let bytes = blocks.iter().map(|(_, bytes)| bytes).sum();
         let link = self.links.get_mut(&key)?;
         link.handed_out += 1;

@@ -16,10 +16,11 @@ use merkury_core::{BlockHas, Cid, Multihash};
 
 pub use ledger::Ledger;
 pub(crate) use ledger::Ledgers;
+pub(crate) use wantlist::Answers;
 use wantlist::{Asked, Wantlist};
 
 use crate::limits::INLINE_BYTES_MAX;
-use crate::message::{Change, Entry, Presence, Protocol, WantKind};
+use crate::message::{Change, Entry, Protocol, WantKind};
 use crate::peers::PeerKey;
 use crate::seeded::{Map, Seed};
 
@@ -148,7 +149,7 @@ impl Server {
         self.peers.get(&key).is_some_and(|list| list.has_presences() || (with_blocks && list.has_blocks()))
     }
 
-    pub(crate) fn take(&mut self, key: PeerKey, with_blocks: bool) -> (Vec<(Cid, Presence)>, Vec<(Cid, u64)>) {
+    pub(crate) fn take(&mut self, key: PeerKey, with_blocks: bool) -> Answers {
         self.peers.get_mut(&key).map(|list| list.take(with_blocks)).unwrap_or_default()
     }
 

@@ -37,6 +37,15 @@ pub(super) struct Asked {
     pub(super) send_dont_have: bool,
 }
 
+/// What the next message of a peer answers.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    /// HAVE and DONT_HAVE.
+    pub(crate) presences: Vec<(Cid, Presence)>,
+    /// Blocks with their sizes.
+    pub(crate) blocks: Vec<(Cid, u64)>,
+}
+
 /// The wants of one peer: never more than [`WANTS_PER_PEER_MAX`].
 pub(super) struct Wantlist {
     pub(super) protocol: Protocol,
@@ -156,7 +165,7 @@ impl Wantlist {
     }
 
     /// The presences and blocks of the next message; blocks only when `with_blocks`.
-    pub(super) fn take(&mut self, with_blocks: bool) -> (Vec<(Cid, Presence)>, Vec<(Cid, u64)>) {
+    pub(super) fn take(&mut self, with_blocks: bool) -> Answers {
         let count = self.presences.len().min(WANTS_PER_PEER_MAX);
         let presences = self.presences.drain(..count).collect();
         let mut blocks = Vec::new();
@@ -178,7 +187,7 @@ impl Wantlist {
             total += bytes;
             blocks.push((cid, bytes));
         }
-        (presences, blocks)
+        Answers { presences, blocks }
     }
 
     /// A block was sent: the want is answered.
