@@ -231,6 +231,11 @@ fn the_real_disk_with_both_checks() {
 }
 
 #[test]
+fn the_suite_of_all_block_stores() {
+    merkury_testkit::blocks_suite(|| open(&SimDisk::new()));
+}
+
+#[test]
 fn core_traits_answer_as_the_store() {
     let store: Arc<Store> = open(&SimDisk::new());
     let block = raw(3, 30);

@@ -1,6 +1,6 @@
 //! The index: which blocks are stored, where, and which blocks they lead to. All of it in memory.
 //!
-//! Parts: [`name`] (what is kept of a multihash), this file (table, entries, edges), [`image`] (the checkpoint file and
+//! Parts: [`name`] (what is kept of a multihash), [`table`] (from names to ids), [`codec`], this file (entries, edges), [`image`] (the checkpoint file and
 //! the frames appended to it, as bytes), [`renumber`] (giving up ids).
 //!
 //! A block has an [`Id`], a number that does not change while anybody holds [`Blocks::hold_ids`](super::Blocks::hold_ids). A block that something links to has one
@@ -12,17 +12,18 @@
 //! - An entry's codec is the one its recorded edges were read with; other codecs under which the block is linked or was put stand in `aliases`.
 //! - Nothing here is the only copy of anything: segments hold it all.
 
+mod codec;
 pub(crate) mod image;
 mod name;
 mod renumber;
+mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use merkury_core::cid::codec_code as code;
-
 use crate::StoreError;
 
+pub(crate) use codec::Codec;
 pub(crate) use name::{Name, Seed};
 
 /// The number of a block, stored or only linked to.
@@ -44,51 +45,6 @@ pub(crate) struct Place {
     pub(crate) offset: u32,
     /// Length of the block's bytes, without the record's head.
     pub(crate) len: u32,
-}
-
-/// A codec, as far as links depend on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub(crate) enum Codec {
-    /// Raw bytes, keys, git objects, unknown codecs: no links are read.
-    Leaf = 0,
-    DagPb = 1,
-    DagCbor = 2,
-    DagJson = 3,
-    DagJose = 4,
-}
-
-impl Codec {
-    pub(crate) fn of(codec: u64) -> Self {
-        match codec {
-            code::DAG_PB => Self::DagPb,
-            code::DAG_CBOR => Self::DagCbor,
-            code::DAG_JSON => Self::DagJson,
-            code::DAG_JOSE => Self::DagJose,
-            _ => Self::Leaf,
-        }
-    }
-
-    /// The codec's number, for decoding links.
-    pub(crate) fn code(self) -> u64 {
-        match self {
-            Self::Leaf => code::RAW,
-            Self::DagPb => code::DAG_PB,
-            Self::DagCbor => code::DAG_CBOR,
-            Self::DagJson => code::DAG_JSON,
-            Self::DagJose => code::DAG_JOSE,
-        }
-    }
-
-    fn from_bits(bits: u32) -> Self {
-        match bits {
-            1 => Self::DagPb,
-            2 => Self::DagCbor,
-            3 => Self::DagJson,
-            4 => Self::DagJose,
-            _ => Self::Leaf,
-        }
-    }
 }
 
 /// The links of a block that is put.
@@ -239,26 +195,6 @@ impl Index {
     /// What lives where.
     pub(crate) fn usage(&self) -> &BTreeMap<u32, Usage> {
         &self.usage
-    }
-
-    /// The id of a name, stored or absent.
-    pub(crate) fn find(&self, name: Name) -> Option<Id> {
-        let mask = self.slots.len() - 1;
-        let mut at = name.home as usize & mask;
-        loop {
-            // The table is never full, so this ends at an empty slot.
-            let slot = *self.slots.get(at)?;
-            if slot == 0 {
-                return None;
-            }
-            if (slot >> 32) as u32 == name.print {
-                let id = Id((slot as u32).wrapping_sub(1));
-                if self.entries.get(id.at()).is_some_and(|entry| entry.tag == name.tag) {
-                    return Some(id);
-                }
-            }
-            at = (at + 1) & mask;
-        }
     }
 
     /// Where a stored block is, and the checksum of its bytes.
@@ -417,60 +353,6 @@ impl Index {
             self.bytes += u64::from(len);
         }
         self.changed.push(id);
-    }
-
-    fn find_or_add(&mut self, name: Name, wanted: Codec) -> Result<Id, StoreError> {
-        match self.find(name) {
-            Some(id) => Ok(id),
-            None => self.add(Entry::absent(name, wanted), name.print),
-        }
-    }
-
-    fn add(&mut self, entry: Entry, print: u32) -> Result<Id, StoreError> {
-        let full = StoreError::Full { why: "it holds four thousand million block names, the most it can" };
-        let id = u32::try_from(self.entries.len()).ok().filter(|id| *id < UNDECODABLE - 1).ok_or(full)?;
-        if (self.entries.len() + 1) * 4 > self.slots.len() * 3 {
-            self.grow();
-        }
-        self.entries.push(entry);
-        self.epochs.push(AtomicU32::new(0));
-        self.place_in_table(entry.home, print, Id(id));
-        self.changed.push(Id(id));
-        Ok(Id(id))
-    }
-
-    fn grow(&mut self) {
-        let twice = vec![0; self.slots.len() * 2];
-        for slot in std::mem::replace(&mut self.slots, twice).into_iter().filter(|slot| *slot != 0) {
-            let id = Id((slot as u32).wrapping_sub(1));
-            if let Some(home) = self.entries.get(id.at()).map(|entry| entry.home) {
-                self.place_in_table(home, (slot >> 32) as u32, id);
-            }
-        }
-    }
-
-    fn place_in_table(&mut self, home: u32, print: u32, id: Id) {
-        let mask = self.slots.len() - 1;
-        let mut at = home as usize & mask;
-        while self.slots.get(at).is_some_and(|slot| *slot != 0) {
-            at = (at + 1) & mask;
-        }
-        if let Some(slot) = self.slots.get_mut(at) {
-            *slot = u64::from(print) << 32 | u64::from(id.0 + 1);
-        }
-    }
-
-    /// The fingerprint of an id's name, which only the table holds.
-    fn print_of(&self, id: Id) -> Option<u32> {
-        let mask = self.slots.len() - 1;
-        let mut at = self.entries.get(id.at())?.home as usize & mask;
-        loop {
-            match *self.slots.get(at)? {
-                0 => return None,
-                slot if slot as u32 == id.0 + 1 => return Some((slot >> 32) as u32),
-                _ => at = (at + 1) & mask,
-            }
-        }
     }
 
     fn add_run(&mut self, ids: &[u32]) -> Result<u32, StoreError> {
