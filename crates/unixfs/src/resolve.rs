@@ -1,6 +1,7 @@
-//! Content paths over UnixFS and dag-pb: from a root and names to a node.
+//! Content paths over UnixFS, dag-pb and documents (dag-cbor, dag-json): from a root and names to a node.
 
 use merkury_core::cid::codec_code;
+use merkury_core::codec::select::{Selected, select};
 use merkury_core::{BlockGet, Cid, ErrorKind, GetError};
 
 use crate::dir::{DirError, find_in_block};
@@ -10,7 +11,7 @@ use crate::dir::{DirError, find_in_block};
 pub struct Resolution {
     /// The last node on the way.
     pub cid: Cid,
-    /// Names that remain inside it: it has a codec whose inside we do not walk here.
+    /// Names that remain inside it: they lead to a value that is no link, or its codec is not walked here.
     pub rest: Vec<String>,
     /// The nodes from the root to `cid`, both included; inner shards of directories too.
     pub steps: Vec<Cid>,
@@ -33,6 +34,14 @@ pub enum ResolveError {
     /// A node on the way is malformed.
     #[error(transparent)]
     Directory(#[from] DirError),
+    /// A document on the way is malformed.
+    #[error("cannot read document {cid}: {why}")]
+    Document {
+        /// The document.
+        cid: Cid,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 impl ResolveError {
@@ -42,6 +51,7 @@ impl ResolveError {
             Self::Get(error) => error.kind(),
             Self::NoLink { .. } => ErrorKind::NotFound,
             Self::Directory(error) => error.kind(),
+            Self::Document { .. } => ErrorKind::Corrupt,
         }
     }
 }
@@ -50,16 +60,41 @@ impl ResolveError {
 pub async fn resolve(get: &dyn BlockGet, root: &Cid, names: &[String]) -> Result<Resolution, ResolveError> {
     let mut at = root.clone();
     let mut steps = vec![at.clone()];
-    for (index, name) in names.iter().enumerate() {
+    let mut index = 0;
+    while let Some(name) = names.get(index) {
         match at.codec() {
             codec_code::DAG_PB => {}
             codec_code::RAW => return Err(ResolveError::NoLink { name: name.clone(), under: at }),
+            codec_code::DAG_CBOR | codec_code::DAG_JSON => {
+                let rest = names.get(index..).unwrap_or_default();
+                match inside(get, &at, rest).await? {
+                    Selected::Link { cid, used } => {
+                        at = cid;
+                        steps.push(at.clone());
+                        index += used;
+                        continue;
+                    }
+                    Selected::Inside => return Ok(Resolution { cid: at, rest: rest.to_vec(), steps }),
+                    Selected::Missing { at: missing } => {
+                        let name = rest.get(missing).unwrap_or(name).clone();
+                        return Err(ResolveError::NoLink { name, under: at });
+                    }
+                }
+            }
             _ => return Ok(Resolution { cid: at, rest: names[index..].to_vec(), steps }),
         }
         let block = get.get(&at).await?;
         let found = find_in_block(get, &block, name.as_bytes(), &mut steps).await?;
         at = found.ok_or_else(|| ResolveError::NoLink { name: name.clone(), under: at.clone() })?.cid;
         steps.push(at.clone());
+        index += 1;
     }
     Ok(Resolution { cid: at, rest: Vec::new(), steps })
+}
+
+/// Follows names inside a document up to its first link.
+async fn inside(get: &dyn BlockGet, cid: &Cid, names: &[String]) -> Result<Selected, ResolveError> {
+    let block = get.get(cid).await?;
+    select(cid.codec(), block.data(), names)
+        .map_err(|error| ResolveError::Document { cid: cid.clone(), why: error.to_string() })
 }
