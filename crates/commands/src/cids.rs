@@ -14,9 +14,6 @@ pub struct CidText {
 }
 
 impl CidText {
-    /// CIDs as they are.
-    pub const PLAIN: Self = Self { base: None };
-
     /// By the options of a call.
     pub fn of(call: &Call) -> Result<Self, ApiError> {
         let Some(name) = call.options.text("cid-base").filter(|name| !name.is_empty()) else {

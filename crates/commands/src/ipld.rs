@@ -78,7 +78,7 @@ fn next<'a>(events: &mut Events<'a>) -> Result<Event<'a>, ApiError> {
 
 /// Goes to a member of the list or map that comes next.
 fn seek(events: &mut Events<'_>, name: &str) -> Result<(), ApiError> {
-    let missing = || ApiError::not_found(format!("no link named {name:?} in the node"));
+    let missing = || ApiError::not_found(format!("key not found: {name:?}"));
     match next(events)? {
         Event::Map => loop {
             match next(events)? {
@@ -277,10 +277,10 @@ mod tests {
             (&["a", "x", "2"], Ok("\"t\"")),
             (&["a", "x", "1"], Ok("[]")),
             (&["b"], Ok("1")),
-            (&["a", "x", "3"], Err("no link named \"3\" in the node")),
-            (&["a", "x", "-1"], Err("no link named \"-1\" in the node")),
-            (&["c"], Err("no link named \"c\" in the node")),
-            (&["b", "c"], Err("no link named \"c\" in the node")),
+            (&["a", "x", "3"], Err("key not found: \"3\"")),
+            (&["a", "x", "-1"], Err("key not found: \"-1\"")),
+            (&["c"], Err("key not found: \"c\"")),
+            (&["b", "c"], Err("key not found: \"c\"")),
         ] {
             let found = json_to(code::DAG_JSON, json, path).map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
             assert_eq!(found, wanted.map(str::to_owned).map_err(str::to_owned), "{path:?}");

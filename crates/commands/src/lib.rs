@@ -6,8 +6,7 @@
 //! [`rpc`] (server, client and multipart form of `/api/v0`), [`version`] (the numbers we answer with).
 //!
 //! Invariants:
-//! - An operation knows the typed API alone; it cannot tell which front end called, but for
-//!   [`Cx::is_remote`](op::Cx::is_remote).
+//! - An operation knows the typed API alone; it cannot tell which front end called.
 //! - JSON and text of each answer are Kubo 0.43's, byte for byte; where ours says more it is at the end.
 //! - A flag is done, refused with an error, or declared as changing nothing here; never ignored in silence.
 //! - Every body, query, name and header a client sends is bounded before it is read.

@@ -25,29 +25,17 @@ use crate::text::Out;
 pub struct Cx {
     node: Option<Arc<dyn Node>>,
     repo: PathBuf,
-    remote: bool,
 }
 
 impl Cx {
     /// For work on a node.
     pub fn new(node: Arc<dyn Node>, repo: PathBuf) -> Self {
-        Self { node: Some(node), repo, remote: false }
+        Self { node: Some(node), repo }
     }
 
     /// For work that needs no node.
     pub fn without_node(repo: PathBuf) -> Self {
-        Self { node: None, repo, remote: false }
-    }
-
-    /// The same, for a caller behind the RPC: it may not touch this machine's files.
-    #[must_use]
-    pub fn for_remote(self) -> Self {
-        Self { remote: true, ..self }
-    }
-
-    /// Whether the caller is behind the RPC.
-    pub fn is_remote(&self) -> bool {
-        self.remote
+        Self { node: None, repo }
     }
 
     /// The node.

@@ -73,14 +73,15 @@ impl Stamp {
         let zone_at = time.find(['Z', '+', '-'])?;
         let (clock, zone) = time.split_at(zone_at);
         let mut clock = clock.splitn(3, ':');
-        let (hour, minute) = (clock.next()?.parse::<i64>().ok()?, clock.next()?.parse::<i64>().ok()?);
+        let (hour, minute) = (clock.next()?.parse::<u8>().ok()?, clock.next()?.parse::<u8>().ok()?);
         let second = clock.next()?;
         let (second, fraction) = second.split_once('.').unwrap_or((second, ""));
         let offset = match zone.split_at(1) {
             ("Z", _) => 0,
             (sign, rest) => {
                 let (hours, minutes) = rest.split_once(':')?;
-                let offset = hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60;
+                let (hours, minutes) = (hours.parse::<u8>().ok()?, minutes.parse::<u8>().ok()?);
+                let offset = i64::from(hours) * 3600 + i64::from(minutes) * 60;
                 if sign == "+" { offset } else { -offset }
             }
         };
@@ -88,8 +89,10 @@ impl Stamp {
             return None;
         }
         let nanoseconds = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
-        let seconds =
-            days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second.parse::<i64>().ok()?;
+        let seconds = days_from_civil(year, month, day) * 86_400
+            + i64::from(hour) * 3600
+            + i64::from(minute) * 60
+            + i64::from(second.parse::<u8>().ok()?);
         Some(Self { seconds: seconds - offset, nanoseconds })
     }
 

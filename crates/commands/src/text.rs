@@ -39,11 +39,6 @@ impl<'a> Out<'a> {
         self.total
     }
 
-    /// How output is meant to be read.
-    pub fn style(&self) -> Style {
-        self.style
-    }
-
     /// Writes a line of the result.
     pub fn line(&mut self, text: impl fmt::Display) -> io::Result<()> {
         self.put(format_args!("{text}\n"))

@@ -25,7 +25,7 @@ impl Op for DagGet {
         Box::pin(async move {
             let call = request.call;
             let name = call.options.text("output-codec").unwrap_or_default();
-            let to = codec_code(&name).ok_or_else(|| ApiError::invalid(format!("unknown codec: {name:?}")))?;
+            let to = codec_code(&name).ok_or_else(|| ApiError::invalid(format!("unknown multicodec: {name:?}")))?;
             let api = cx.api(&call)?;
             let resolved = resolve(&api, call.arg(0)?).await?;
             let block = api.blocks.get(&resolved.cid).await?;

@@ -45,13 +45,12 @@ impl Op for DagPut {
             let api = cx.api(&call)?;
             let codec = |option: &str| {
                 let name = call.options.text(option).unwrap_or_default();
-                codec_code(&name).ok_or_else(|| ApiError::invalid(format!("unknown codec: {name:?}")))
+                codec_code(&name).ok_or_else(|| ApiError::invalid(format!("unknown multicodec: {name:?}")))
             };
             let (from, to) = (codec("input-codec")?, codec("store-codec")?);
             let name = call.options.text("hash").filter(|name| !name.is_empty()).or(configured_hash(&api).await);
             let name = name.unwrap_or_else(|| "sha2-256".into());
-            let hash =
-                hash_code(&name).ok_or_else(|| ApiError::invalid(format!("{name} is not a valid hash function")))?;
+            let hash = hash_code(&name).ok_or_else(|| ApiError::invalid(format!("unknown multicodec: {name:?}")))?;
             let options = BlockPutOptions {
                 codec: to,
                 cid_v0: false,

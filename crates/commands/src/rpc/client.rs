@@ -123,11 +123,6 @@ trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
 
 impl Client {
-    /// Whether somebody listens there.
-    pub async fn probe(&self) -> bool {
-        self.connect().await.is_ok()
-    }
-
     async fn connect(&self) -> std::io::Result<Box<dyn Socket>> {
         match &self.target {
             Target::Unix(path) => Ok(Box::new(tokio::net::UnixStream::connect(path).await?)),

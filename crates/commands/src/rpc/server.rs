@@ -135,7 +135,7 @@ impl Rpc {
         let request = content(op.spec(), call, request, &rest).await?;
         query::check_args(op.spec(), &request.call.args).map_err(Refused::bad)?;
         let call = request.call.clone();
-        let cx = Cx::new(self.0.node.clone(), self.0.repo.clone()).for_remote();
+        let cx = Cx::new(self.0.node.clone(), self.0.repo.clone());
         let work = async {
             let reply = match op.run(cx, request).await {
                 Ok(reply) => reply,
