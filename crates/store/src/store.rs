@@ -24,6 +24,8 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Bytes written at a time when much is put; four times this much may be in memory.
     pub slab_bytes: usize,
+    /// The index is written whole when what was appended to it is this long, and as long as when it was last written whole.
+    pub checkpoint_bytes: u64,
     /// How a block is checked when it is read.
     pub read_check: ReadCheck,
 }
@@ -31,7 +33,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let disk = Arc::new(RealDisk);
-        Self { disk, segment_bytes: 256 << 20, slab_bytes: 4 << 20, read_check: ReadCheck::default() }
+        let read_check = ReadCheck::default();
+        Self { disk, segment_bytes: 256 << 20, slab_bytes: 4 << 20, checkpoint_bytes: 4 << 20, read_check }
     }
 }
 
@@ -95,11 +98,12 @@ pub struct Store {
 impl Store {
     /// Opens the store in `dir`, which is made when first written to. Pins, roots and tables are read when first asked for.
     pub fn open(dir: &Path, options: Options) -> Result<Arc<Self>, StoreError> {
-        let Options { disk, segment_bytes, slab_bytes, read_check } = options;
+        let Options { disk, segment_bytes, slab_bytes, checkpoint_bytes, read_check } = options;
         let counters = Arc::new(Counters::default());
         let disk: Arc<dyn Disk> = Arc::new(Counted::new(disk, counters.clone()));
         let segment_bytes = segment_bytes.min(SEGMENT_BYTES_MAX);
-        let blocks = Blocks::open(&disk, dir, BlockOptions { segment_bytes, slab_bytes, read_check })?;
+        let blocks =
+            Blocks::open(&disk, dir, BlockOptions { segment_bytes, slab_bytes, checkpoint_bytes, read_check })?;
         let (dir, tables) = (dir.to_owned(), OnceLock::new());
         Ok(Arc::new(Self { dir, disk, counters, blocks, tables, temp: Arc::default(), collecting: Mutex::new(()) }))
     }

@@ -17,8 +17,6 @@ use super::index::{Id, Index, Seed};
 use crate::StoreError;
 use crate::disk::{Disk, DiskFile, Open};
 
-/// No checkpoint is written before the frames are this long.
-const CHECKPOINT_BYTES_MIN: u64 = 4 * 1024 * 1024;
 /// Most entries in a frame; a commit that changed more writes a checkpoint.
 const FRAME_IDS_MAX: usize = 1 << 20;
 
@@ -26,6 +24,8 @@ const FRAME_IDS_MAX: usize = 1 << 20;
 pub(super) struct IndexFiles {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    /// No checkpoint is written before the frames are this long.
+    checkpoint_bytes_min: u64,
     state: Mutex<State>,
 }
 
@@ -60,7 +60,11 @@ pub(super) struct Changes<'a> {
 
 impl IndexFiles {
     /// Reads what is there. A damaged or missing checkpoint gives an empty index, a damaged frame ends the reading.
-    pub(super) fn load(disk: Arc<dyn Disk>, dir: PathBuf) -> Result<(Self, Loaded), StoreError> {
+    pub(super) fn load(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        checkpoint_bytes_min: u64,
+    ) -> Result<(Self, Loaded), StoreError> {
         let mut state = State {
             generation: 0,
             checkpoint_bytes: 0,
@@ -69,7 +73,8 @@ impl IndexFiles {
             last_frame: FrameId::default(),
             broken: false,
         };
-        let files = |state| Self { disk: disk.clone(), dir: dir.clone(), state: Mutex::new(state) };
+        let files =
+            |state| Self { disk: disk.clone(), dir: dir.clone(), checkpoint_bytes_min, state: Mutex::new(state) };
         let delta = read_whole(&disk, &dir.join("index.delta"))?;
         let head = delta.as_ref().and_then(|(_, bytes)| image::decode_delta_head(bytes).ok());
         let mut loaded = match read_whole(&disk, &dir.join("index"))? {
@@ -129,7 +134,7 @@ impl IndexFiles {
             tracing::warn!(%error, "the index could not be kept up to date on disk; opening may take longer");
             state.broken = true;
         }
-        let long = state.delta_end > CHECKPOINT_BYTES_MIN.max(state.checkpoint_bytes);
+        let long = state.delta_end > self.checkpoint_bytes_min.max(state.checkpoint_bytes);
         if many || long || (state.broken && must) {
             let done = self.checkpoint(&mut state, index, changes.covered);
             if done.is_err() {

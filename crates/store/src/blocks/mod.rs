@@ -57,6 +57,7 @@ const READ_TRIES: usize = 4;
 pub(crate) struct BlockOptions {
     pub(crate) segment_bytes: u64,
     pub(crate) slab_bytes: usize,
+    pub(crate) checkpoint_bytes: u64,
     pub(crate) read_check: ReadCheck,
 }
 
@@ -83,8 +84,8 @@ impl Blocks {
     /// Opens the blocks in `dir`. Makes nothing: the first put does.
     pub(crate) fn open(disk: &Arc<dyn Disk>, dir: &Path, options: BlockOptions) -> Result<Self, StoreError> {
         let segments = Arc::new(Segments::new(disk.clone(), dir.join("segments")));
-        let found = recover::recover(disk, dir, &segments)?;
-        let BlockOptions { segment_bytes, slab_bytes, read_check } = options;
+        let found = recover::recover(disk, dir, &segments, options.checkpoint_bytes)?;
+        let BlockOptions { segment_bytes, slab_bytes, read_check, .. } = options;
         let writer = Writer::new(segments.clone(), found.resume, found.next_segment, segment_bytes, slab_bytes);
         let seed = found.index.read().seed();
         Ok(Self {

@@ -44,8 +44,10 @@ pub(super) fn recover(
     disk: &Arc<dyn Disk>,
     dir: &std::path::Path,
     segments: &Segments,
+    checkpoint_bytes_min: u64,
 ) -> Result<Recovered, StoreError> {
-    let (files, Loaded { mut index, covered, dropped }) = IndexFiles::load(disk.clone(), dir.to_owned())?;
+    let (files, Loaded { mut index, covered, dropped }) =
+        IndexFiles::load(disk.clone(), dir.to_owned(), checkpoint_bytes_min)?;
     let mut on_disk = segments.list()?;
     let past_covered = covered.segment + u32::from(covered.offset > 0);
     let next_segment = on_disk.keys().next_back().map_or(1, |last| last.saturating_add(1)).max(past_covered);
