@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::limits::CID_TEXT_BYTES_MAX;
+use crate::base58;
+use crate::limits::{CID_BYTES_MAX, CID_TEXT_BYTES_MAX};
 use crate::multihash::{Multihash, MultihashError, code};
 use crate::varint::{self, VarintError};
 
@@ -125,6 +126,30 @@ impl Cid {
         self.hash.encode(out);
     }
 
+    /// The binary form in a buffer that always has room.
+    fn write_to<'a>(&self, buffer: &'a mut [u8; CID_BYTES_MAX]) -> &'a [u8] {
+        let mut end = 0;
+        let mut put = |value: u64| {
+            let mut value = value;
+            while value >= 0x80 {
+                buffer[end] = (value as u8) | 0x80;
+                value >>= 7;
+                end += 1;
+            }
+            buffer[end] = value as u8;
+            end += 1;
+        };
+        if self.version == Version::V1 {
+            put(1);
+            put(self.codec);
+        }
+        let digest = self.hash.digest();
+        put(self.hash.code());
+        put(digest.len() as u64);
+        buffer[end..end + digest.len()].copy_from_slice(digest);
+        &buffer[..end + digest.len()]
+    }
+
     /// The binary form.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.hash.digest().len() + 8);
@@ -150,17 +175,16 @@ impl Cid {
         if text.len() < 2 {
             return Err(CidError::TooShort);
         }
-        if text.len() == 46 && text.starts_with("Qm") {
-            let bytes = bs58::decode(text).into_vec().map_err(|_| CidError::Base)?;
-            return Self::from_bytes(&bytes);
+        if text.starts_with("Qm")
+            && let Ok(letters) = text.as_bytes().try_into()
+        {
+            return Self::from_bytes(&base58::decode(letters).ok_or(CidError::Base)?);
         }
-        let bytes = match text.strip_prefix('b') {
-            Some(body) => {
-                data_encoding::BASE32_NOPAD.decode(body.to_ascii_uppercase().as_bytes()).map_err(|_| CidError::Base)?
-            }
-            None => multibase::decode(text).map_err(|_| CidError::Base)?.1,
+        let mut bytes = [0; CID_BYTES_MAX];
+        let cid = match text.strip_prefix('b') {
+            Some(body) => Self::from_bytes(base32::decode(body, &mut bytes)?)?,
+            None => Self::from_bytes(&multibase::decode(text).map_err(|_| CidError::Base)?.1)?,
         };
-        let cid = Self::from_bytes(&bytes)?;
         if cid.version == Version::V0 {
             // A version 0 CID in multibase is not allowed: it has one spelling.
             return Err(CidError::NotV0);
@@ -199,14 +223,56 @@ impl Cid {
 
 impl fmt::Display for Cid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.version {
-            Version::V0 => f.write_str(&bs58::encode(self.hash.to_bytes()).into_string()),
-            Version::V1 => {
-                let mut text = data_encoding::BASE32_NOPAD.encode(&self.to_bytes());
-                text.make_ascii_lowercase();
-                write!(f, "b{text}")
+        let mut bytes = [0; CID_BYTES_MAX];
+        let bytes = self.write_to(&mut bytes);
+        let (mut long, short);
+        let text = match bytes.try_into() {
+            Ok(bytes) if self.version == Version::V0 => {
+                short = base58::encode(bytes);
+                &short[..]
             }
-        }
+            _ => {
+                long = [0; base32::TEXT_BYTES_MAX];
+                base32::encode(bytes, &mut long)
+            }
+        };
+        f.pad(std::str::from_utf8(text).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Base 32 as multibase writes it (`b…`), on the stack: CIDs are printed and read by the million.
+mod base32 {
+    use std::sync::LazyLock;
+
+    use data_encoding::{Encoding, Specification};
+
+    use super::CidError;
+    use crate::limits::CID_BYTES_MAX;
+
+    /// Longest text: the prefix, and eight letters for five bytes.
+    pub(super) const TEXT_BYTES_MAX: usize = 1 + (CID_BYTES_MAX * 8).div_ceil(5);
+
+    static LETTERS: LazyLock<Encoding> = LazyLock::new(|| {
+        let mut specification = Specification::new();
+        specification.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
+        specification.translate.from.push_str("ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        specification.translate.to.push_str("abcdefghijklmnopqrstuvwxyz");
+        specification.encoding().expect("32 distinct letters are an encoding")
+    });
+
+    pub(super) fn encode<'a>(bytes: &[u8], text: &'a mut [u8; TEXT_BYTES_MAX]) -> &'a [u8] {
+        let end = 1 + LETTERS.encode_len(bytes.len());
+        text[0] = b'b';
+        LETTERS.encode_mut(bytes, &mut text[1..end]);
+        &text[..end]
+    }
+
+    /// Decodes what stands after the prefix; large and small letters alike, as Kubo reads them.
+    pub(super) fn decode<'a>(body: &str, bytes: &'a mut [u8; CID_BYTES_MAX]) -> Result<&'a [u8], CidError> {
+        let length = LETTERS.decode_len(body.len()).map_err(|_| CidError::Base)?;
+        let into = bytes.get_mut(..length).ok_or(CidError::TooLong(length))?;
+        let length = LETTERS.decode_mut(body.as_bytes(), into).map_err(|_| CidError::Base)?;
+        Ok(&into[..length])
     }
 }
 

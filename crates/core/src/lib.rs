@@ -11,6 +11,7 @@
 //!   allocate from a claimed length.
 //! - No runtime, no I/O, no clock: fuzzers and WASM use this crate too.
 
+mod base58;
 pub mod block;
 pub mod car;
 pub mod cid;
