@@ -43,7 +43,7 @@ pub enum PinnedHow {
     },
 }
 
-/// "pinned: recursive", "pinned: direct" or "pinned via <cid>", Kubo's words.
+/// "pinned: recursive", "pinned: direct" or "pinned via …" (with the CID), Kubo's words.
 impl std::fmt::Display for PinnedHow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
