@@ -18,6 +18,8 @@
 pub mod config;
 pub mod exchange;
 mod host;
+#[cfg(test)]
+mod hostile_tests;
 pub(crate) mod ids;
 pub mod peers;
 pub mod routing;

@@ -5,7 +5,7 @@
 //! and what it dials. It also carries out the addresses of providers and of looked-for peers, which libp2p-kad knows
 //! only while a query runs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,7 +17,8 @@ use libp2p::kad::{
     RecordKey, RoutingUpdate, StoreInserts,
 };
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
+    THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
 
@@ -32,6 +33,9 @@ pub(crate) const LAN: StreamProtocol = StreamProtocol::new("/ipfs/lan/kad/1.0.0"
 const QUERY_WAIT: Duration = Duration::from_secs(60);
 /// Peers asked at a time in one look-up; Kubo's concurrency.
 const PARALLEL: NonZeroUsize = NonZeroUsize::new(10).expect("ten is not zero");
+/// Refused values after which a connection is closed. libp2p-kad leaves the stream of a refused value open until its
+/// connection ends, and serves no more than 32 streams of one.
+const REFUSED_VALUES_MAX: u32 = 16;
 /// Addresses of one peer that enter the routing table.
 const TABLE_ADDRESSES_MAX: usize = 8;
 
@@ -94,6 +98,10 @@ pub(crate) struct Dht {
     wanted: HashSet<PeerId>,
     /// Whether an answer came since the last look at `wanted`.
     news: bool,
+    /// Refused values by connection.
+    refused: HashMap<ConnectionId, u32>,
+    /// Connections with too many of them.
+    closing: Vec<(PeerId, ConnectionId)>,
 }
 
 impl Dht {
@@ -113,7 +121,16 @@ impl Dht {
             .set_periodic_bootstrap_interval(None);
         let mut inner = kad::Behaviour::with_config(local, Providers::new(local), config);
         inner.set_mode(mode);
-        Self { inner, local: local.into(), scope, protocol, wanted: HashSet::new(), news: false }
+        Self {
+            inner,
+            local: local.into(),
+            scope,
+            protocol,
+            wanted: HashSet::new(),
+            news: false,
+            refused: HashMap::new(),
+            closing: Vec::new(),
+        }
     }
 
     /// A peer told us its protocols and addresses: it enters the table if it serves this DHT, and leaves it if not.
@@ -305,16 +322,32 @@ impl NetworkBehaviour for Dht {
             // not count.
             FromSwarm::NewListenAddr(_) | FromSwarm::ExpiredListenAddr(_) | FromSwarm::NewExternalAddrCandidate(_) => {}
             FromSwarm::ExternalAddrConfirmed(event) if !self.scope.allows(event.addr) => {}
-            event => self.inner.on_swarm_event(event),
+            event => {
+                if let FromSwarm::ConnectionClosed(closed) = &event {
+                    self.refused.remove(&closed.connection_id);
+                }
+                self.inner.on_swarm_event(event);
+            }
         }
     }
 
     fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, event: THandlerOutEvent<Self>) {
         self.news = !self.wanted.is_empty();
+        let before = self.inner.store_mut().values_refused();
         self.inner.on_connection_handler_event(peer, id, event);
+        if self.inner.store_mut().values_refused() > before {
+            let refused = self.refused.entry(id).or_default();
+            *refused += 1;
+            if *refused == REFUSED_VALUES_MAX {
+                self.closing.push((peer, id));
+            }
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<DhtEvent, THandlerInEvent<Self>>> {
+        if let Some((peer_id, id)) = self.closing.pop() {
+            return Poll::Ready(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(id) });
+        }
         loop {
             if let Some(event) = self.next_wanted() {
                 return Poll::Ready(ToSwarm::GenerateEvent(event));

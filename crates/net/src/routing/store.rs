@@ -34,6 +34,7 @@ pub(crate) struct Providers {
     arrivals: BTreeMap<u64, (RecordKey, PeerId)>,
     clock: u64,
     bytes: usize,
+    values_refused: u64,
 }
 
 #[derive(Debug)]
@@ -44,7 +45,12 @@ struct Held {
 
 impl Providers {
     pub(crate) fn new(local: PeerId) -> Self {
-        Self { local, keys: HashMap::new(), arrivals: BTreeMap::new(), clock: 0, bytes: 0 }
+        Self { local, keys: HashMap::new(), arrivals: BTreeMap::new(), clock: 0, bytes: 0, values_refused: 0 }
+    }
+
+    /// How many values were refused so far.
+    pub(crate) fn values_refused(&self) -> u64 {
+        self.values_refused
     }
 
     fn drop_oldest(&mut self) -> bool {
@@ -92,6 +98,7 @@ impl RecordStore for Providers {
     }
 
     fn put(&mut self, _: Record) -> Result<()> {
+        self.values_refused += 1;
         Err(Error::MaxRecords)
     }
 
