@@ -98,3 +98,23 @@ fn paths_lead_to_nodes_and_errors_use_kubos_words() {
     assert_eq!(error.to_string(), format!("no link named \"none\" under {root}"));
     assert!(matches!(follow(&["b", "file", "deeper"]), Err(ResolveError::NoLink { .. })));
 }
+
+#[test]
+fn paths_go_through_documents() {
+    let store = Arc::new(Memory::default());
+    let leaf = node(&store, "leaf", &[]);
+    let text = format!(r#"{{"a":{{"b":{{"/":"{leaf}"}},"c":1}}}}"#);
+    let document = Block::build(CidFormat::V1, 0x0129, 0x12, text.into_bytes().into()).expect("a block");
+    let root = document.cid().clone();
+    store.put_many(vec![document]).expect("put");
+    let follow = |path: &str| {
+        let names: Vec<String> = path.split('/').map(str::to_owned).collect();
+        block_on(resolve(&*store, &root, &names))
+    };
+    let found = follow("a/b").expect("a link");
+    assert_eq!((found.cid, found.rest.len(), found.steps), (leaf.clone(), 0, vec![root.clone(), leaf]));
+    let inside = follow("a/c").expect("a value");
+    assert_eq!((inside.cid, inside.rest), (root.clone(), vec!["a".to_owned(), "c".to_owned()]));
+    let error = follow("a/d").expect_err("missing");
+    assert_eq!(error.to_string(), format!("no link named \"d\" under {root}"));
+}
