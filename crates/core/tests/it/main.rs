@@ -1,5 +1,6 @@
 //! Integration tests of the data model: one binary.
 //!
+//! - `keys`: keys that Kubo made.
 //! - `kubo_vectors`: blocks that Kubo 0.43.1 wrote, byte for byte.
 //! - `codecs`: values, links and strictness of DAG-CBOR, DAG-JSON and DAG-JOSE.
 //! - `hashes`: published digests, and every SHA-256 back end against another implementation.
@@ -9,6 +10,7 @@
 mod codecs;
 mod hashes;
 mod hostile;
+mod keys;
 mod kubo_vectors;
 mod memory;
 mod properties;
