@@ -78,6 +78,9 @@ const HTML_STARTS: &[&[u8]] = &[
 
 /// The media type of a file by its first bytes ([`SNIFF_BYTES`] suffice).
 pub(crate) fn of_start(bytes: &[u8]) -> &'static str {
+    if bytes.is_empty() {
+        return "text/plain";
+    }
     let bytes = bytes.get(..SNIFF_BYTES).unwrap_or(bytes);
     if let Some((_, media_type)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return media_type;
@@ -209,7 +212,7 @@ mod tests {
     #[test]
     fn starts() {
         for (bytes, media_type) in [
-            (&b""[..], PLAIN),
+            (&b""[..], "text/plain"),
             (b"hello\n", PLAIN),
             ("é".as_bytes(), PLAIN),
             (b"  <!DOCTYPE HTML>\n<html>", HTML),

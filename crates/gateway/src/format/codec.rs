@@ -11,8 +11,8 @@ use crate::ask::{Ask, Format};
 use crate::failure::Failure;
 use crate::fields::{self, Freshness};
 use crate::gateway::{Inner, Reply};
-use crate::page;
 use crate::resolve::Found;
+use crate::{mime, page};
 
 pub(super) async fn serve(gateway: &Inner, ask: &mut Ask) -> Result<Reply, Failure> {
     let found = gateway.resolver.resolve(&ask.target).await?;
@@ -111,6 +111,7 @@ async fn serve_page(gateway: &Inner, ask: &Ask, found: &Found) -> Result<Reply, 
     let headers = response.headers_mut();
     headers.insert(fields::IPFS_ROOTS, found.roots_field());
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY));
+    set_type(headers, mime::HTML);
     fresh.write(headers);
     Ok(response.into())
 }
