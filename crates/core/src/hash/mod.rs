@@ -1,6 +1,6 @@
 //! Hash functions: which ones IPFS allows, one digest, and many SHA-2 256 digests side by side.
 //!
-//! Parts: [`digest`] and [`matches`] for one message of any function; [`sha2_256_many`] for many messages, the path
+//! Parts: [`digest`] and [`matches()`] for one message of any function; [`sha2_256_many`] for many messages, the path
 //! that every block added or received takes ([`sha256`] says how); [`name`] for the names of options.
 //!
 //! The list of allowed functions is Kubo's (boxo `verifcid`): what is not on it names nothing, because a peer could

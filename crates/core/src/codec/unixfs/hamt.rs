@@ -26,7 +26,7 @@ pub enum HamtEntry<'a> {
 }
 
 impl<'a> HamtShard<'a> {
-    /// Checks a message of kind [`Kind::HamtShard`] against its links.
+    /// Checks a message of kind [`HamtShard`](super::Kind::HamtShard) against its links.
     pub fn new(message: &'a UnixFs, links: &'a [PbLink]) -> Result<Self, UnixFsError> {
         let fanout = message.fanout.unwrap_or(0);
         if !(8..=HAMT_FANOUT_MAX as u64).contains(&fanout) || !fanout.is_power_of_two() {
