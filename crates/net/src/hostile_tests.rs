@@ -152,7 +152,6 @@ async fn messages_that_break_rules_end_their_stream_and_not_the_host() {
         (PUSH, prefixed(&field(1, b"no key"))),
         (PUSH, prefixed(&field(2, &[0xff; 50]))),
     ] {
-        eprintln!("CASE {} {:?}", protocol, &bytes[..bytes.len().min(12)]);
         send(&streams, id, protocol, &bytes).await;
     }
     assert!(streams.is_connected(&id), "the connection should stay");
