@@ -174,16 +174,6 @@ impl Answer {
         serde_json::from_slice(&good.body)
             .map_err(|e| format!("{e} in {:?}", shorten(&String::from_utf8_lossy(&good.body))))
     }
-
-    /// The body of a success as JSON values, one on each line.
-    pub(crate) fn json_lines(self) -> Res<Vec<Value>> {
-        let good = self.good()?;
-        let text = String::from_utf8_lossy(&good.body);
-        text.lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(|line| serde_json::from_str(line).map_err(|e| format!("{e} in {:?}", shorten(line))))
-            .collect()
-    }
 }
 
 fn shorten(text: &str) -> String {

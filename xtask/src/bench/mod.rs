@@ -1,5 +1,141 @@
-//! stub
-use crate::Res;
-pub(crate) fn command(_args: &[String]) -> Res<()> {
-    Ok(())
+//! `cargo xtask bench`: the same work done by Merkury and by Kubo in one run, and the table of what came out.
+//!
+//! Parts: `rows` (what is measured), `measure` (wall, CPU and memory of one piece of work), `load` (requests to a
+//! gateway), `report` (bench/RESULTS.md). Every row runs ours, Kubo, Kubo, ours, so that what changes on the machine meets
+//! both; the score is the median of the paired ratios. Everything runs inside a network namespace with loopback alone.
+
+mod load;
+mod measure;
+mod report;
+mod rows;
+
+use crate::peer::{self, Program, install};
+use crate::{Res, inside, paths, say};
+use measure::Measure;
+use rows::{ROWS, Row};
+
+const ROUNDS: u32 = 5;
+
+/// What every row is given.
+pub(crate) struct Bench {
+    pub(crate) kubo: Program,
+    pub(crate) merkury: Program,
+    pub(crate) scratch: paths::Scratch,
+    /// A tenth of the size.
+    pub(crate) quick: bool,
+}
+
+/// What one row gave: each round is ours, Kubo, Kubo, ours.
+pub(crate) struct Outcome {
+    pub(crate) row: &'static Row,
+    pub(crate) rounds: Vec<[Measure; 4]>,
+    pub(crate) failure: Option<String>,
+}
+
+/// `cargo xtask bench`.
+pub(crate) fn command(args: &[String]) -> Res<()> {
+    let options = Options::parse(args)?;
+    if options.list {
+        for row in ROWS {
+            say::line(format!("{:16} {}", row.name, row.work));
+        }
+        return Ok(());
+    }
+    if std::env::var_os("MERKURY_INSIDE").is_none() {
+        install::all()?;
+        say::step("build the release binary", peer::build_merkury)?;
+    }
+    inside::run(|| run_rows(&options))
+}
+
+fn run_rows(options: &Options) -> Res<()> {
+    let scratch = paths::Scratch::new("bench")?;
+    let bench =
+        Bench { kubo: Program::kubo()?, merkury: Program::merkury(scratch.path())?, scratch, quick: options.quick };
+    let load_before = measure::load_average();
+    let mut outcomes = Vec::new();
+    for row in ROWS.iter().filter(|row| options.wants(row.name)) {
+        outcomes.push(run_row(&bench, row, options.rounds));
+    }
+    let report = report::Report { outcomes: &outcomes, quick: options.quick, rounds: options.rounds, load_before };
+    let text = report.text()?;
+    let path = paths::root().join("bench/RESULTS.md");
+    if options.rows.is_empty() {
+        paths::write(&path, &text)?;
+        say::line(format!("written: {}", path.display()));
+    } else {
+        say::line(text);
+    }
+    let failed: Vec<&str> = outcomes.iter().filter(|o| o.failure.is_some()).map(|o| o.row.name).collect();
+    say::line(format!("bench: {} passed, {} failed", outcomes.len() - failed.len(), failed.len()));
+    if failed.is_empty() { Ok(()) } else { Err(format!("these rows could not be measured: {}", failed.join(", "))) }
+}
+
+fn run_row(bench: &Bench, row: &'static Row, rounds: u32) -> Outcome {
+    say::line(format!("== {}: {}", row.name, row.work));
+    let mut outcome = Outcome { row, rounds: Vec::new(), failure: None };
+    for _ in 0..rounds {
+        match one_round(bench, row) {
+            Ok(round) => {
+                let [a, b, c, d] = &round;
+                say::line(format!("  ours {a}; Kubo {b}; Kubo {c}; ours {d}"));
+                outcome.rounds.push(round);
+            }
+            Err(reason) => {
+                say::line(format!("  FAIL {}: {reason}", row.name));
+                outcome.failure = Some(reason);
+                break;
+            }
+        }
+    }
+    outcome
+}
+
+fn one_round(bench: &Bench, row: &Row) -> Res<[Measure; 4]> {
+    let run = |program: &Program| {
+        let dir = bench.scratch.join("round");
+        paths::make_dir(&dir)?;
+        let measured = (row.run)(bench, program, &dir).map_err(|reason| format!("{}: {reason}", program.name));
+        let _ = std::fs::remove_dir_all(&dir);
+        measured
+    };
+    let round = [run(&bench.merkury)?, run(&bench.kubo)?, run(&bench.kubo)?, run(&bench.merkury)?];
+    if let Some(other) = round.iter().find(|measure| measure.proof != round[0].proof) {
+        return Err(format!("the work differs: {:?} and {:?}", round[0].proof, other.proof));
+    }
+    Ok(round)
+}
+
+struct Options {
+    list: bool,
+    quick: bool,
+    rounds: u32,
+    rows: Vec<String>,
+}
+
+impl Options {
+    fn parse(args: &[String]) -> Res<Self> {
+        let mut options = Self { list: false, quick: false, rounds: ROUNDS, rows: Vec::new() };
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--list" => options.list = true,
+                "--quick" => {
+                    options.quick = true;
+                    options.rounds = 1;
+                }
+                "--rounds" => {
+                    let value = args.next().ok_or("--rounds needs a number")?;
+                    options.rounds = value.parse().map_err(|_| format!("--rounds needs a number, not {value:?}"))?;
+                }
+                name if ROWS.iter().any(|row| row.name == name) => options.rows.push(name.to_owned()),
+                other => return Err(format!("{other:?} is no row; `cargo xtask bench --list` names them")),
+            }
+        }
+        Ok(options)
+    }
+
+    fn wants(&self, row: &str) -> bool {
+        self.rows.is_empty() || self.rows.iter().any(|name| name == row)
+    }
 }

@@ -197,10 +197,6 @@ impl Daemon {
         Request::post(&format!("/api/v0/{query}")).send(self.api()?)
     }
 
-    pub(crate) fn get(&self, path: &str) -> Res<Answer> {
-        Request::get(path).send(self.gateway()?)
-    }
-
     pub(crate) fn peer_id(&self) -> Res<String> {
         let id = self.rpc("id")?.json()?;
         id["ID"].as_str().map(str::to_owned).ok_or_else(|| format!("`id` answers without ID: {id}"))

@@ -25,7 +25,7 @@ const HEADERS: &[&str] = &[
     "x-ipfs-roots",
 ];
 
-/// One request: a path, and headers; bodies are compared unless the page is each program's own.
+/// One request: a path, and headers.
 struct Case {
     path: &'static str,
     headers: &'static [(&'static str, &'static str)],
@@ -206,36 +206,69 @@ fn header_root(bytes: &[u8]) -> Option<String> {
 
 /// One GET and one HEAD to both.
 fn both(theirs: &Daemon, ours: &Daemon, path: &str, headers: &[(&str, &str)], tally: &mut Tally) {
-    for head in [false, true] {
-        let ask = |daemon: &Daemon| {
-            let request = if head { Request::head(path) } else { Request::get(path) };
-            let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
-            request.send(daemon.gateway()?)
-        };
-        let name = format!("{} {path} {headers:?}", if head { "HEAD" } else { "GET" });
-        tally.check(&name, ask(theirs).and_then(|want| compare(&want, &ask(ours)?)));
+    let ask = |daemon: &Daemon, head: bool| {
+        let request = if head { Request::head(path) } else { Request::get(path) };
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        request.send(daemon.gateway()?)
+    };
+    let want = ask(theirs, false);
+    let kind = want.as_ref().map_or(Kind::Refused, Kind::of);
+    tally.check(&format!("GET {path} {headers:?}"), compare(kind, want, ask(ours, false)));
+    tally.check(&format!("HEAD {path} {headers:?}"), compare(kind, ask(theirs, true), ask(ours, true)));
+}
+
+/// What an answer is, which says what has to be equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Content: everything is compared.
+    Content,
+    /// A CAR: its weak tag and its length (known only when it was made first) are each program's own.
+    Car,
+    /// A listing or a redirect: a page of each program's own.
+    Page,
+    /// An error: its text is each program's own, and so is which 4xx a nonsensical request gets.
+    Refused,
+}
+
+impl Kind {
+    fn of(answer: &Answer) -> Self {
+        match answer.status {
+            400.. => Self::Refused,
+            300..=303 | 307 | 308 => Self::Page,
+            _ if answer.header("etag").is_some_and(|tag| tag.contains("DirIndex")) => Self::Page,
+            _ if answer.header("content-type").is_some_and(|kind| kind.contains("ipld.car")) => Self::Car,
+            _ => Self::Content,
+        }
+    }
+
+    fn compares(self, header: &str) -> bool {
+        match self {
+            Self::Content => true,
+            Self::Car => !matches!(header, "etag" | "content-length"),
+            Self::Page => matches!(header, "location" | "x-ipfs-roots" | "content-range"),
+            Self::Refused => false,
+        }
     }
 }
 
-fn compare(want: &Answer, got: &Answer) -> Res<()> {
-    if want.status != got.status {
+fn compare(kind: Kind, want: Res<Answer>, got: Res<Answer>) -> Res<()> {
+    // Where Kubo fails itself (a block is missing and it says 500, or breaks off) we may do better.
+    let Some(want) = want.ok().filter(|want| want.status < 500) else {
+        return Ok(());
+    };
+    let got = got?;
+    let same = if want.status >= 400 { got.status / 100 == want.status / 100 } else { got.status == want.status };
+    if !same {
         return Err(format!("status {} expected, got {}", want.status, got.status));
     }
-    // Errors and listings are pages of each program's own.
-    let is_page = want.status >= 400 || want.header("etag").is_some_and(|tag| tag.contains("DirIndex"));
-    for name in HEADERS {
-        if is_page
-            && matches!(*name, "content-length" | "etag" | "content-type" | "x-content-type-options" | "cache-control")
-        {
-            continue;
-        }
+    for name in HEADERS.iter().filter(|name| kind.compares(name)) {
         let (theirs, ours) = (want.header(name), got.header(name));
         if theirs != ours {
             return Err(format!("header {name}: {theirs:?} expected, got {ours:?}"));
         }
     }
-    if is_page || want.body == got.body {
-        return Ok(());
+    match kind {
+        Kind::Content | Kind::Car => super::content::same_bytes(&want.body, &got.body),
+        Kind::Page | Kind::Refused => Ok(()),
     }
-    super::content::same_bytes(&want.body, &got.body)
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 const KILLS: u64 = 300;
 const KILLS_QUICK: u64 = 40;
 /// Kills fall at random within this time after the load began.
-const LOAD_MAX_MS: u64 = 120;
+const LOAD_MAX_MS: u64 = 250;
 
 /// Content that was acknowledged as kept: its CID and the seed its bytes are made from.
 type Kept = BTreeMap<String, u64>;
