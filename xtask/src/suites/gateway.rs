@@ -174,7 +174,10 @@ fn import_fixtures(repos: &[&Repo], tally: &mut Tally) -> Res<Vec<String>> {
             (_, Err(reason)) | (Err(reason), _) => Err(reason.clone()),
         };
         tally.check(&format!("dag import {}", car.file_name().unwrap_or_default().to_string_lossy()), same);
-        roots.extend(said[0].as_ref().ok().and_then(|text| car_root(text, &car)));
+        // A DAG that is not whole has no answer to compare: Kubo sends a CAR that ends early as if it were complete.
+        if !name.contains("missing-block") {
+            roots.extend(said[0].as_ref().ok().and_then(|text| car_root(text, &car)));
+        }
     }
     roots.sort();
     roots.dedup();
@@ -263,7 +266,9 @@ fn compare(kind: Kind, want: Res<Answer>, got: Res<Answer>) -> Res<()> {
     }
     for name in HEADERS.iter().filter(|name| kind.compares(name)) {
         let (theirs, ours) = (want.header(name), got.header(name));
-        if theirs != ours {
+        // Kubo answers HEAD of a listing with hardly a header; ours are those of GET, as HTTP has it.
+        let may_add = kind == Kind::Page && theirs.is_none();
+        if theirs != ours && !may_add {
             return Err(format!("header {name}: {theirs:?} expected, got {ours:?}"));
         }
     }
