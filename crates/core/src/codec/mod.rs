@@ -1,8 +1,9 @@
 //! Codecs, and the links in a block whatever its codec.
 //!
 //! Parts: [`links`] answers "where does this block lead" without building a tree; [`dag_pb`] and [`unixfs`] are the
-//! nodes of files and directories; [`dag_cbor`] and [`dag_json`] stream [`event`]s; [`select`] follows names inside a
-//! document; [`name`] maps codec numbers and names; [`protobuf`] is the wire form below dag-pb, UnixFS, keys and other messages.
+//! nodes of files and directories; [`dag_cbor`] and [`dag_json`] stream [`event`]s; [`dag_jose`] and [`git_raw`] know
+//! the links of theirs; [`select`] follows names inside a document; [`name`] maps codec numbers and names; [`protobuf`]
+//! is the wire form below dag-pb, UnixFS and other messages.
 //!
 //! Invariant: a decoder's memory is bounded by a small multiple of the block, its stack by a constant.
 
@@ -14,6 +15,7 @@ pub mod dag_jose;
 pub mod dag_json;
 pub mod dag_pb;
 pub mod event;
+pub mod git_raw;
 pub mod name;
 pub mod protobuf;
 pub mod select;
@@ -33,6 +35,9 @@ pub enum CodecError {
     /// Malformed dag-jose.
     #[error(transparent)]
     DagJose(#[from] dag_jose::JoseError),
+    /// A malformed Git object.
+    #[error(transparent)]
+    Git(#[from] git_raw::GitError),
     /// A codec whose links we cannot read.
     #[error("no decoder registered for multicodec code {0} (0x{0:x})")]
     UnknownCodec(u64),
@@ -48,15 +53,15 @@ impl CodecError {
 /// The CIDs a block links to, in the order in which they stand, repeated ones repeated.
 ///
 /// The whole block is checked: a malformed block is an error, not a shorter list. Raw blocks, keys, plain CBOR and
-/// plain JSON have no links and are not looked at. Git objects are taken as leaves: nothing here makes them, and a
-/// walk that meets one should not fail.
+/// plain JSON have no links and are not looked at.
 pub fn links(codec: u64, block: &[u8]) -> Result<Vec<Cid>, CodecError> {
     match codec {
-        code::RAW | code::LIBP2P_KEY | code::CBOR | code::JSON | code::GIT_RAW => Ok(Vec::new()),
+        code::RAW | code::LIBP2P_KEY | code::CBOR | code::JSON => Ok(Vec::new()),
         code::DAG_PB => Ok(dag_pb::links(block).map(|link| link.map(|link| link.cid)).collect::<Result<_, _>>()?),
         code::DAG_CBOR => Ok(links_of_events(dag_cbor::events(block))?),
         code::DAG_JSON => Ok(links_of_events(dag_json::events(block))?),
         code::DAG_JOSE => Ok(dag_jose::links(block)?),
+        code::GIT_RAW => Ok(git_raw::links(block)?),
         other => Err(CodecError::UnknownCodec(other)),
     }
 }
