@@ -143,7 +143,7 @@ impl Actor {
         match change {
             PeerChange::Connected(peer) => {
                 if let Some(peer) = ids::to_core(&peer) {
-                    self.engine.connected(self.start.elapsed(), &peer, Protocol::V1_2, false);
+                    self.meet(&peer);
                 }
             }
             PeerChange::Disconnected(peer) => {
@@ -218,10 +218,13 @@ impl Actor {
         }
     }
 
-    /// A peer that is connected, though its change was not read yet or it was taken for mute.
+    /// Tells the engine of a peer that is connected. Messages come before the change was read, and peers taken for
+    /// mute come back.
     fn meet(&mut self, peer: &PeerId) {
-        if !self.engine.is_connected(peer) && self.streams.is_connected(&ids::to_libp2p(peer)) {
-            self.engine.connected(self.start.elapsed(), peer, Protocol::V1_2, false);
+        let id = ids::to_libp2p(peer);
+        if !self.engine.is_connected(peer) && self.streams.is_connected(&id) {
+            let near = self.streams.is_near(&id);
+            self.engine.connected(self.start.elapsed(), peer, Protocol::V1_2, near);
         }
     }
 

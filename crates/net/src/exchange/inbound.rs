@@ -21,8 +21,8 @@ use super::actor::Event;
 use crate::ids;
 use crate::streams::{InboundStream, Incoming, Stream};
 
-/// Bytes of messages of one peer that may be in memory: two of the largest.
-const PEER_BYTES_MAX: usize = 2 * limits::MESSAGE_BYTES_MAX;
+/// Bytes of messages of one peer that may be in memory: one of the largest, or four of the size we send.
+const PEER_BYTES_MAX: usize = limits::MESSAGE_BYTES_MAX;
 /// Messages of one peer that may wait to be hashed.
 const PEER_MESSAGES_MAX: usize = 64;
 /// Messages hashed together.

@@ -15,6 +15,7 @@ use super::handler::Handler;
 use super::stream::InUse;
 use super::watch::Connected;
 use super::{OpenCommand, OpenError, OpenRequest, Registry};
+use crate::host::addresses::{Reach, reach};
 
 /// What the swarm runs for [`super::Streams`].
 #[derive(Debug)]
@@ -97,6 +98,9 @@ impl NetworkBehaviour for Behaviour {
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(event) if event.other_established == 0 => {
+                if matches!(reach(event.endpoint.get_remote_address()), Reach::Loopback | Reach::Private) {
+                    self.connected.mark_near(event.peer_id);
+                }
                 self.connected.insert(event.peer_id);
             }
             FromSwarm::ConnectionClosed(event) => {

@@ -207,6 +207,11 @@ impl Streams {
     pub(crate) fn is_connected(&self, peer: &PeerId) -> bool {
         self.connected.contains(peer)
     }
+
+    /// Whether `peer` is connected from this machine or its network.
+    pub(crate) fn is_near(&self, peer: &PeerId) -> bool {
+        self.connected.is_near(peer)
+    }
 }
 
 /// Accepted streams of some protocols. Dropping it stops accepting.

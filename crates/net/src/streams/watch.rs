@@ -1,6 +1,6 @@
 //! Who is connected, for those who must know without missing a change and without a queue that can grow.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use libp2p::PeerId;
@@ -35,6 +35,8 @@ pub(super) struct ConnectedReader {
 #[derive(Debug, Default)]
 struct State {
     peers: HashMap<PeerId, u64>,
+    /// Those of them on this machine or its network.
+    near: HashSet<PeerId>,
     periods: u64,
 }
 
@@ -56,8 +58,16 @@ impl Connected {
         self.changed.send_replace(());
     }
 
+    /// Says, before [`Connected::insert`], that the peer is on this machine or its network.
+    pub(super) fn mark_near(&self, peer: PeerId) {
+        self.state.lock().near.insert(peer);
+    }
+
     pub(super) fn remove(&self, peer: &PeerId) {
-        self.state.lock().peers.remove(peer);
+        let mut state = self.state.lock();
+        state.peers.remove(peer);
+        state.near.remove(peer);
+        drop(state);
         self.changed.send_replace(());
     }
 
@@ -69,6 +79,10 @@ impl Connected {
 impl ConnectedReader {
     pub(super) fn contains(&self, peer: &PeerId) -> bool {
         self.state.lock().peers.contains_key(peer)
+    }
+
+    pub(super) fn is_near(&self, peer: &PeerId) -> bool {
+        self.state.lock().near.contains(peer)
     }
 
     pub(super) fn watch(&self) -> PeerWatch {
