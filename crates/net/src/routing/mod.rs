@@ -4,8 +4,8 @@
 //! enter the public routing table), `commands`, `state` and `events` (look-ups under way), [`provide`] (announcing
 //! what this node has).
 //!
-//! Both networks are asked at once; answers of either are delivered as they come. Values (IPNS, public keys) are
-//! refused until there is a validator for them.
+//! Both networks are asked at once; answers of either are delivered as they come. Values that others
+//! leave here (IPNS records, public keys) are kept only after `values` has checked them.
 
 pub(crate) mod commands;
 pub(crate) mod dht;
@@ -14,6 +14,7 @@ pub(crate) mod events;
 pub mod provide;
 pub(crate) mod state;
 pub(crate) mod store;
+mod values;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;

@@ -1,13 +1,15 @@
-//! Provider records other peers leave here, bounded in count and bytes. Values are refused: no validator is there
-//! yet, and an unchecked record must never be stored.
+//! Records other peers leave here: providers and values, bounded in count and bytes, in memory. A value is kept only
+//! when `values` finds it valid and no better one of its key is here.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use libp2p::PeerId;
 use libp2p::kad::store::{Error, RecordStore, Result};
 use libp2p::kad::{ProviderRecord, Record, RecordKey};
+
+use super::values::{Rank, validate};
 
 /// Records in all. A DHT server on the public network holds some ten thousand.
 const RECORDS_MAX: usize = 64 * 1024;
@@ -23,6 +25,8 @@ const ADDRESS_BYTES_MAX: usize = 256;
 const KEY_BYTES_MAX: usize = 160;
 /// What a record costs beside its key and addresses.
 const RECORD_BYTES: usize = 200;
+/// Values in all, of at most ten KiB each.
+const VALUES_MAX: usize = 1024;
 /// How long a record lives that comes without a time.
 pub(crate) const PROVIDER_TTL: Duration = Duration::from_secs(48 * 3600);
 
@@ -34,7 +38,15 @@ pub(crate) struct Providers {
     arrivals: BTreeMap<u64, (RecordKey, PeerId)>,
     clock: u64,
     bytes: usize,
+    values: HashMap<RecordKey, Value>,
     values_refused: u64,
+}
+
+#[derive(Debug)]
+struct Value {
+    arrival: u64,
+    rank: Rank,
+    record: Record,
 }
 
 #[derive(Debug)]
@@ -45,7 +57,15 @@ struct Held {
 
 impl Providers {
     pub(crate) fn new(local: PeerId) -> Self {
-        Self { local, keys: HashMap::new(), arrivals: BTreeMap::new(), clock: 0, bytes: 0, values_refused: 0 }
+        Self {
+            local,
+            keys: HashMap::new(),
+            arrivals: BTreeMap::new(),
+            clock: 0,
+            bytes: 0,
+            values: HashMap::new(),
+            values_refused: 0,
+        }
     }
 
     /// How many values were refused so far.
@@ -93,16 +113,36 @@ impl RecordStore for Providers {
     type RecordsIter<'a> = std::iter::Empty<Cow<'a, Record>>;
     type ProvidedIter<'a> = std::iter::Empty<Cow<'a, ProviderRecord>>;
 
-    fn get(&self, _: &RecordKey) -> Option<Cow<'_, Record>> {
-        None
+    fn get(&self, key: &RecordKey) -> Option<Cow<'_, Record>> {
+        self.values.get(key).map(|value| Cow::Borrowed(&value.record))
     }
 
-    fn put(&mut self, _: Record) -> Result<()> {
-        self.values_refused += 1;
-        Err(Error::MaxRecords)
+    fn put(&mut self, record: Record) -> Result<()> {
+        let rank = match validate(record.key.as_ref(), &record.value, SystemTime::now()) {
+            Ok(rank) => rank,
+            Err(error) => {
+                tracing::debug!(%error, "a value was refused");
+                self.values_refused += 1;
+                return Err(Error::ValueTooLarge);
+            }
+        };
+        if self.values.get(&record.key).is_some_and(|value| value.rank > rank) {
+            // The better one stays, which is all that its owner can want.
+            return Ok(());
+        }
+        self.clock += 1;
+        let key = record.key.clone();
+        self.values.insert(key, Value { arrival: self.clock, rank, record });
+        if self.values.len() > VALUES_MAX {
+            let oldest = self.values.iter().min_by_key(|(_, value)| value.arrival).map(|(key, _)| key.clone());
+            oldest.map(|key| self.values.remove(&key));
+        }
+        Ok(())
     }
 
-    fn remove(&mut self, _: &RecordKey) {}
+    fn remove(&mut self, key: &RecordKey) {
+        self.values.remove(key);
+    }
 
     fn records(&self) -> Self::RecordsIter<'_> {
         std::iter::empty()
@@ -188,8 +228,18 @@ mod tests {
     }
 
     #[test]
-    fn values_are_refused() {
+    fn values_without_a_validator_are_refused_and_valid_ones_are_bounded() {
         let mut store = Providers::new(PeerId::random());
-        assert!(store.put(Record::new(b"/pk/x".to_vec(), vec![1])).is_err());
+        assert!(store.put(Record::new(b"k".to_vec(), vec![1])).is_err());
+        assert_eq!(store.values_refused(), 1);
+        let mut first = None;
+        for _ in 0..VALUES_MAX + 10 {
+            let public = libp2p::identity::Keypair::generate_ed25519().public();
+            let key = [b"/pk/", &public.to_peer_id().to_bytes()[..]].concat();
+            first.get_or_insert_with(|| key.clone());
+            store.put(Record::new(key, public.encode_protobuf())).unwrap();
+        }
+        assert_eq!(store.values.len(), VALUES_MAX);
+        assert!(store.get(&first.unwrap().into()).is_none(), "the oldest should have left");
     }
 }
