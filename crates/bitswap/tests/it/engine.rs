@@ -367,3 +367,37 @@ fn a_large_session_asks_for_a_window_not_for_everything() {
     let asked = test.engine.stat().wants_asked;
     assert!(asked > 500 && asked <= limits::WANTS_PER_PEER_MAX, "{asked}");
 }
+
+#[test]
+fn two_peers_share_a_session_and_nothing_is_asked_for_twice() {
+    let mut test = Test::new(Store::default(), &[1, 2]);
+    let session = test.engine.open_session();
+    let blocks: Vec<Block> = (0..200).map(|number| block(number, 10_000)).collect();
+    test.engine.want(session, blocks[0].cid().clone());
+    test.act(true);
+    for number in [1, 2] {
+        test.presence(number, blocks[0].cid(), Presence::Have);
+    }
+    for block in &blocks[1..] {
+        test.engine.want(session, block.cid().clone());
+    }
+    test.act(true);
+    let mut sent_by = [0, 0];
+    while !test.sent.is_empty() {
+        for (to, _, message) in std::mem::take(&mut test.sent) {
+            let number = if to == peer(1) { 1 } else { 2 };
+            let is_asked = |block: &&Block| {
+                message.entries.iter().any(|entry| entry.cid == *block.cid() && is_want_block(&entry.change))
+            };
+            let answer: Vec<Block> = blocks.iter().filter(is_asked).cloned().collect();
+            sent_by[usize::from(number) - 1] += answer.len();
+            if !answer.is_empty() {
+                test.receive(number, Message::default(), &answer);
+            }
+        }
+    }
+    assert_eq!(test.delivered.len(), 200);
+    assert_eq!(sent_by[0] + sent_by[1], 200, "each block is asked of one peer");
+    assert!(sent_by.iter().all(|count| *count > 40), "{sent_by:?}");
+    assert_eq!(test.engine.stat().duplicate_blocks_received, 0);
+}
