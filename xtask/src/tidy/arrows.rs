@@ -24,7 +24,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("hickory-resolver", &["net"]),
     ("redb", &["store"]),
     ("hyper", &["http", "commands"]),
-    ("tokio", &["http", "net", "node", "commands", "testkit", "merkury"]),
+    ("tokio", &["http", "net", "node", "commands", "gateway", "testkit", "merkury"]),
 ];
 
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
