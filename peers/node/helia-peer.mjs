@@ -36,6 +36,8 @@ const cars = car(helia)
 // What Kubo does when nothing is asked for: version 0 CIDs have no raw leaves, version 1 CIDs have.
 const asKubo = { cidVersion: 0, rawLeaves: false }
 
+const PARALLEL = 32
+
 async function add ({ path, directory }) {
   if (!directory) {
     return (await files.addByteStream(createReadStream(path), asKubo)).toString()
@@ -54,9 +56,16 @@ async function fetchTo (cid, path) {
     return
   }
   await mkdir(path, { recursive: true })
+  // One file after the other would wait for a round trip each.
+  const open = new Set()
   for await (const entry of files.ls(cid)) {
-    await fetchTo(entry.cid, join(path, entry.name))
+    const fetching = fetchTo(entry.cid, join(path, entry.name)).finally(() => open.delete(fetching))
+    open.add(fetching)
+    if (open.size === PARALLEL) {
+      await Promise.race(open)
+    }
   }
+  await Promise.all(open)
 }
 
 async function importCar ({ path }) {

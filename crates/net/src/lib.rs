@@ -22,6 +22,7 @@ mod host;
 mod hostile_tests;
 pub(crate) mod ids;
 pub mod peers;
+mod ping;
 pub mod routing;
 pub(crate) mod streams;
 
@@ -152,6 +153,10 @@ async fn start(config: NetConfig, deps: NetDeps) -> Result<Net, StartError> {
     }
     let routing = Routing::new(handle.clone());
     let peers = Peers::new(handle, routing.clone());
+    // Nobody else accepts pings: the streams are new.
+    if let Ok(pings) = ping::accept(&streams) {
+        tasks.spawn(ping::answer(pings, shutdown.clone()));
+    }
     let exchange = Exchange::start(streams, routing.clone(), peers.clone(), deps.blocks, &shutdown, &tasks);
     let (providing, provider) = Providing::start(routing.clone(), deps.provide, shutdown.clone());
     tasks.spawn(provider);

@@ -26,6 +26,7 @@ const PING_WAIT: Duration = Duration::from_secs(20);
 pub(crate) struct Behaviour {
     // First, so that its refusals spare the others the work.
     pub(crate) connections: Connections,
+    // Before `ping`, whose inbound half it takes over: see `crate::ping`.
     pub(crate) streams: streams::Behaviour,
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
@@ -83,8 +84,7 @@ fn build_lan(config: &NetConfig, local: PeerId) -> Option<Dht> {
 
 /// The protocols this node speaks, sorted.
 pub(crate) fn protocols(behaviour: &Behaviour) -> Vec<String> {
-    let mut protocols: Vec<String> =
-        ["/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0", "/ipfs/ping/1.0.0"].map(String::from).to_vec();
+    let mut protocols: Vec<String> = ["/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0"].map(String::from).to_vec();
     protocols.extend(behaviour.streams.accepted().into_iter().map(|protocol| protocol.to_string()));
     let dhts = [(behaviour.wan.as_ref(), WAN), (behaviour.lan.as_ref(), LAN)];
     for (dht, protocol) in dhts {

@@ -191,15 +191,3 @@ async fn a_provider_is_found_by_routing() {
     let came = tokio::time::timeout(DEADLINE, session.get(wanted.cid())).await.unwrap().unwrap();
     assert_eq!(came, wanted);
 }
-
-/// `cargo test --release -p merkury-net --test it measure -- --ignored --nocapture` prints what one connection moves.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement, not a test"]
-async fn measure_throughput() {
-    for (count, bytes) in [(2048, 256 * 1024), (512, 1024 * 1024), (100_000, 1024)] {
-        let Cost { wall, cpu } = fetch(noise(), noise(), count, bytes).await;
-        let mib = (count * bytes) as f64 / (1024.0 * 1024.0);
-        let line = format!("{count} blocks of {bytes} bytes: {:.0} MiB/s, {cpu} CPU-s both ends\n", mib / wall);
-        std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
-    }
-}
