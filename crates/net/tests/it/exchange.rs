@@ -58,13 +58,12 @@ async fn start(config: NetConfig) -> (Net, Arc<Memory>) {
 }
 
 /// Fetches `count` blocks of `bytes` each over one connection and checks every byte and the counters.
-async fn fetch(from: NetConfig, to: NetConfig, count: usize, bytes: usize) -> Cost {
+async fn fetch(from: NetConfig, to: NetConfig, count: usize, bytes: usize) {
     let ((server, stored), (client, _)) = (start(from).await, start(to).await);
     let blocks: Vec<Block> = (0..count).map(|number| block(number, bytes)).collect();
     blocks.iter().for_each(|block| stored.put(block));
     client.peers().connect(&address(&server).await).await.unwrap();
 
-    let before = Cost::now();
     let session = client.exchange().session();
     let mut coming = session.get_many(blocks.iter().map(|block| block.cid().clone()).collect());
     let mut came = HashMap::new();
@@ -72,7 +71,6 @@ async fn fetch(from: NetConfig, to: NetConfig, count: usize, bytes: usize) -> Co
         let block = block.unwrap();
         came.insert(block.cid().clone(), block);
     }
-    let cost = before.until(Cost::now());
     assert!(blocks.iter().all(|block| came.get(block.cid()) == Some(block)));
 
     let stat = client.exchange().stat().await.unwrap();
@@ -93,26 +91,6 @@ async fn fetch(from: NetConfig, to: NetConfig, count: usize, bytes: usize) -> Co
     }
     client.shutdown().await;
     server.shutdown().await;
-    cost
-}
-
-/// Time on the wall and of the processor, of this whole process.
-struct Cost {
-    wall: f64,
-    cpu: f64,
-}
-
-impl Cost {
-    fn now() -> Self {
-        let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        let ticks = stat.split_whitespace().skip(13).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>();
-        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        Self { wall: wall.as_secs_f64(), cpu: ticks / 100.0 }
-    }
-
-    fn until(self, end: Self) -> Self {
-        Self { wall: end.wall - self.wall, cpu: end.cpu - self.cpu }
-    }
 }
 
 fn noise() -> NetConfig {
