@@ -7,7 +7,9 @@ use libp2p::core::Transport;
 use libp2p::core::upgrade::{OutboundConnectionUpgrade, Version};
 use libp2p::identity::Keypair;
 use libp2p::swarm::{Config, Swarm};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, noise, tcp, yamux};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, noise, tcp};
+
+use crate::host::muxer::Yamux;
 use merkury_core::{Cid, Multihash};
 use tokio::net::TcpStream;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
@@ -37,7 +39,7 @@ async fn attacker(address: Multiaddr, victim: PeerId) -> (Streams, PeerId) {
     let transport = tcp::tokio::Transport::new(tcp::Config::default())
         .upgrade(Version::V1)
         .authenticate(noise::Config::new(&key).unwrap())
-        .multiplex(yamux::Config::default())
+        .multiplex(Yamux::new())
         .boxed();
     let (streams, behaviour) = Streams::new();
     let config = Config::with_tokio_executor().with_idle_connection_timeout(DEADLINE);

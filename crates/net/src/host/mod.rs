@@ -13,6 +13,7 @@ pub(crate) mod addresses;
 pub(crate) mod behaviour;
 pub(crate) mod book;
 pub(crate) mod connections;
+pub(crate) mod muxer;
 pub(crate) mod security;
 pub(crate) mod starter;
 pub(crate) mod transport;

@@ -8,17 +8,16 @@ use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, OptionalTransport, OrTransport};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
-use libp2p::{PeerId, Transport, dns, quic, tcp, yamux};
+use libp2p::{PeerId, Transport, dns, quic, tcp};
 
+use super::muxer::Yamux;
 use super::security::Secure;
 use crate::config::Transports;
 
 /// How long a dial or an inbound handshake may take. A socket that says nothing, or one byte a second, is closed
 /// then. Resolving names counts.
 pub(crate) const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
-/// Streams one peer may hold open on a TCP connection (both directions). Kubo allows 1,024 a peer.
-const YAMUX_STREAMS_MAX: usize = 1024;
-/// The same for QUIC, where only the remote's streams count.
+/// Streams a peer may hold open on a QUIC connection, where only the remote's streams count.
 const QUIC_STREAMS_MAX: u32 = 1024;
 /// Kubo's QUIC idle timeout; the smaller one of both sides counts.
 const QUIC_IDLE_TIMEOUT_MS: u32 = 30_000;
@@ -32,13 +31,11 @@ pub(super) type HostTransport = Boxed<(PeerId, StreamMuxerBox)>;
 /// cannot dial names.
 pub(super) fn build(key: &Keypair, config: &Transports) -> io::Result<HostTransport> {
     let tcp = if config.tcp && !config.security.is_empty() {
-        let mut yamux = yamux::Config::default();
-        yamux.set_max_num_streams(YAMUX_STREAMS_MAX);
         OptionalTransport::some(
             tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
                 .upgrade(Version::V1Lazy)
                 .authenticate(Secure::new(key, &config.security)?)
-                .multiplex(yamux)
+                .multiplex(Yamux::new())
                 .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
                 .boxed(),
         )

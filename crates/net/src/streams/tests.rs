@@ -7,7 +7,9 @@ use libp2p::core::transport::MemoryTransport;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::swarm::{Config, Swarm, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, Transport, noise, yamux};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, Transport, noise};
+
+use crate::host::muxer::Yamux;
 
 use super::*;
 
@@ -29,7 +31,7 @@ async fn node() -> Node {
     let transport = MemoryTransport::default()
         .upgrade(Version::V1)
         .authenticate(noise::Config::new(&key).unwrap())
-        .multiplex(yamux::Config::default())
+        .multiplex(Yamux::new())
         .boxed();
     let (streams, behaviour) = Streams::new();
     let config = Config::with_tokio_executor()
