@@ -47,6 +47,8 @@ impl Blocks for Handle {
                 let error = match removed {
                     Ok(_) => None,
                     Err(StoreError::NotHere { .. }) if force => continue,
+                    // Kubo's words: the block stands beside them.
+                    Err(StoreError::Pinned { how, .. }) => Some(how.to_string()),
                     Err(StoreError::NotHere { cid }) => Some(format!("ipld: could not find {cid}")),
                     Err(error) => Some(error.to_string()),
                 };

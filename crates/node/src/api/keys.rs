@@ -40,6 +40,13 @@ impl Inner {
         Ok(pair.peer_id())
     }
 
+    fn must_exist(&self, name: &str) -> Result<(), ApiError> {
+        if self.repo.keystore().has(name).map_err(key_store_error)? {
+            return Ok(());
+        }
+        Err(ApiError::not_found(format!("no key named {name} was found")).hint("merkury key ls prints the names"))
+    }
+
     fn refuse_self(&self, verb: &str, name: &str) -> Result<(), ApiError> {
         if name == SELF {
             return Err(ApiError::invalid(format!("cannot {verb} key with name 'self'")));
@@ -79,13 +86,9 @@ impl Keys for Handle {
         let inner = self.inner.clone();
         Box::pin(blocking(move || {
             inner.refuse_self("remove", &name)?;
-            let store = inner.repo.keystore();
-            if !store.has(&name).map_err(key_store_error)? {
-                return Err(ApiError::not_found(format!("no key named {name} was found"))
-                    .hint("merkury key ls prints the names"));
-            }
+            inner.must_exist(&name)?;
             let id = inner.key_id(&name)?;
-            store.remove(&name).map_err(key_store_error)?;
+            inner.repo.keystore().remove(&name).map_err(key_store_error)?;
             Ok(KeyInfo { name, id })
         }))
     }
@@ -97,6 +100,7 @@ impl Keys for Handle {
             if new == SELF {
                 return Err(ApiError::invalid("cannot overwrite key with name 'self'"));
             }
+            inner.must_exist(&old)?;
             let id = inner.key_id(&old)?;
             let replaced = inner.repo.keystore().rename(&old, &new, force).map_err(key_store_error)?;
             Ok((KeyInfo { name: new, id }, replaced))

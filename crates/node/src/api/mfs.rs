@@ -21,6 +21,7 @@ use merkury_unixfs::{dir, walk};
 
 use super::files::{BodyReader, stat_of_block};
 use super::with_kind;
+use crate::config::import;
 use crate::inner::{Handle, blocking, store_error};
 
 /// Name of the root in the store.
@@ -71,7 +72,7 @@ impl Handle {
             let mut state = handle.inner.mfs.blocking_lock();
             let keep = store.temp_pin();
             let root = current_root(&store, &state)?;
-            let mut files = mfs::Mfs::new(handle.getter()?, handle.inner.put()?, MfsOptions::default(), root.clone());
+            let mut files = mfs::Mfs::new(handle.getter()?, handle.inner.put()?, handle.mfs_options()?, root.clone());
             let answer = change(&mut files)?;
             let new = files.root().clone();
             if flush {
@@ -88,12 +89,16 @@ impl Handle {
         .await
     }
 
+    fn mfs_options(&self) -> Result<MfsOptions, ApiError> {
+        Ok(import::mfs_options(&self.inner.config.read())?)
+    }
+
     /// The file system as it is now, to look at.
     async fn look(&self) -> Result<mfs::Mfs, ApiError> {
         let state = self.inner.mfs.lock().await;
         let store = self.inner.store()?;
         let root = current_root(&store, &state)?;
-        Ok(mfs::Mfs::new(self.getter()?, store, MfsOptions::default(), root))
+        Ok(mfs::Mfs::new(self.getter()?, store, self.mfs_options()?, root))
     }
 
     async fn node_at(&self, path: &str) -> Result<Block, ApiError> {

@@ -102,6 +102,10 @@ impl Pins for Handle {
         let handle = self.clone();
         Box::pin(async move {
             let store = handle.inner.store()?;
+            let there = store.pins().get(&to).map_err(store_error)?;
+            if from != to && there.is_some_and(|pin| pin.kind == kind_of(PinMode::Recursive)) {
+                return Err(ApiError::new(ErrorKind::Conflict, "'to' cid was already recursively pinned"));
+            }
             let keep = store.temp_pin();
             keep.protect(&to);
             handle.fetch_all(&to).await?;

@@ -5,6 +5,7 @@
 
 pub(crate) mod document;
 pub(crate) mod identity;
+pub(crate) mod import;
 pub mod profiles;
 pub mod settings;
 
@@ -95,5 +96,6 @@ pub(crate) fn check(document: &Value) -> Result<(), ConfigError> {
     }
     view.duration("Swarm.ConnMgr.GracePeriod", std::time::Duration::ZERO)?;
     view.text("Routing.Type", "auto")?;
+    import::mfs_options(document)?;
     Ok(())
 }
