@@ -121,6 +121,12 @@ pub enum StoreError {
         /// The limit.
         limit: usize,
     },
+    /// The record of pins was damaged, so what is not pinned now may have been.
+    #[error("nothing is removed while the record of pins may be incomplete: {why}")]
+    PinsInDoubt {
+        /// What was found.
+        why: String,
+    },
     /// A collection is running already.
     #[error("a garbage collection is running already")]
     CollectionRunning,
@@ -151,7 +157,9 @@ impl StoreError {
         match self {
             Self::Io { .. } | Self::Poisoned { .. } => ErrorKind::Internal,
             Self::NoSpace { .. } | Self::Full { .. } => ErrorKind::Unavailable,
-            Self::Damaged { .. } | Self::Undecodable { .. } | Self::CorruptBlock { .. } => ErrorKind::Corrupt,
+            Self::Damaged { .. } | Self::Undecodable { .. } | Self::CorruptBlock { .. } | Self::PinsInDoubt { .. } => {
+                ErrorKind::Corrupt
+            }
             Self::TooNew { .. } | Self::TooLarge { .. } => ErrorKind::Invalid,
             Self::NotHere { .. } | Self::NotPinned { .. } | Self::Incomplete { .. } => ErrorKind::NotFound,
             Self::Pinned { .. } | Self::PinnedIndirectly { .. } => ErrorKind::Conflict,

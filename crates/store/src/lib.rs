@@ -13,12 +13,14 @@ pub mod disk;
 mod error;
 mod gc;
 mod meta;
+mod one_bit;
 mod pins;
 mod repo;
 mod roots;
 mod store;
 mod temp;
 mod walk;
+mod why;
 
 pub use disk::Counts;
 pub use error::StoreError;
@@ -29,3 +31,4 @@ pub use repo::{Holder, KeyStore, KeyStoreError, REPO_VERSION, Repo, RepoError, R
 pub use roots::{Meta, Roots};
 pub use store::{Options, ReadCheck, Store, StoreStat, VerifyEvent};
 pub use temp::TempPin;
+pub use why::{Keeper, KeptBy, Why};

@@ -54,7 +54,7 @@ pub(crate) fn all(tables: &Tables) -> Result<Vec<Cid>, StoreError> {
     Ok(named(tables)?.into_iter().map(|(_, cid)| cid).collect())
 }
 
-fn named(tables: &Tables) -> Result<Vec<(String, Cid)>, StoreError> {
+pub(crate) fn named(tables: &Tables) -> Result<Vec<(String, Cid)>, StoreError> {
     let mut found = Vec::<(String, Cid)>::new();
     loop {
         let last = found.last().map(|(name, _)| name.clone());

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use merkury_core::{Block, BlockGet, BlockHas, BlockPut, BoxFuture, Cid, GetError, PutError};
 
@@ -12,7 +13,8 @@ use crate::disk::{Counted, Counters, Counts, Disk, RealDisk};
 use crate::gc::{self, Collection};
 use crate::meta::Tables;
 use crate::temp::{TempPin, TempPins};
-use crate::{GcEvent, GcOptions, GcStats, Meta, PinKind, PinnedHow, Pins, Roots, StoreError, walk};
+use crate::{GcEvent, GcOptions, GcStats, Keeper, KeptBy, Meta, PinKind, PinnedHow, Pins, Roots, StoreError, Why};
+use crate::{walk, why};
 
 /// How to open a store.
 #[derive(Clone)]
@@ -28,13 +30,16 @@ pub struct Options {
     pub checkpoint_bytes: u64,
     /// How a block is checked when it is read.
     pub read_check: ReadCheck,
+    /// The store was used before and has pins: a missing record of them is damage, not a new store.
+    pub established: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let disk = Arc::new(RealDisk);
         let read_check = ReadCheck::default();
-        Self { disk, segment_bytes: 256 << 20, slab_bytes: 4 << 20, checkpoint_bytes: 4 << 20, read_check }
+        let (segment_bytes, slab_bytes, checkpoint_bytes) = (256 << 20, 4 << 20, 4 << 20);
+        Self { disk, segment_bytes, slab_bytes, checkpoint_bytes, read_check, established: false }
     }
 }
 
@@ -90,6 +95,7 @@ pub struct Store {
     counters: Arc<Counters>,
     blocks: Blocks,
     tables: OnceLock<Result<Tables, StoreError>>,
+    established: bool,
     temp: Arc<TempPins>,
     /// Held by the one collection, or removal of blocks, that may run.
     collecting: Mutex<()>,
@@ -98,20 +104,26 @@ pub struct Store {
 impl Store {
     /// Opens the store in `dir`, which is made when first written to. Pins, roots and tables are read when first asked for.
     pub fn open(dir: &Path, options: Options) -> Result<Arc<Self>, StoreError> {
-        let Options { disk, segment_bytes, slab_bytes, checkpoint_bytes, read_check } = options;
+        let Options { disk, segment_bytes, slab_bytes, checkpoint_bytes, read_check, established } = options;
         let counters = Arc::new(Counters::default());
         let disk: Arc<dyn Disk> = Arc::new(Counted::new(disk, counters.clone()));
         let segment_bytes = segment_bytes.min(SEGMENT_BYTES_MAX);
         let blocks =
             Blocks::open(&disk, dir, BlockOptions { segment_bytes, slab_bytes, checkpoint_bytes, read_check })?;
         let (dir, tables) = (dir.to_owned(), OnceLock::new());
-        Ok(Arc::new(Self { dir, disk, counters, blocks, tables, temp: Arc::default(), collecting: Mutex::new(()) }))
+        let (temp, collecting) = (Arc::default(), Mutex::new(()));
+        Ok(Arc::new(Self { dir, disk, counters, blocks, tables, established, temp, collecting }))
     }
 
-    /// What opening found missing or wrong in the files of the store, in words; empty when all is well. Blocks that were
+    /// What opening found missing or wrong in the segments, in words; empty when all is well. Blocks that were
     /// lost count as missing, so they can be fetched again.
     pub fn damage(&self) -> &[String] {
         self.blocks.damage()
+    }
+
+    /// What reading the record of pins, roots and tables found wrong, in words. Reads it if nobody did before.
+    pub fn metadata_damage(&self) -> Result<&[String], StoreError> {
+        Ok(self.tables()?.damage())
     }
 
     /// The block, checked; `None` when it is not here. Identity CIDs are answered from themselves.
@@ -158,6 +170,7 @@ impl Store {
     /// Removes blocks that no pin keeps; roots do not keep them from this. One answer per CID: its size, or why not. Waits
     /// for a running collection. The space is given back by the next collection.
     pub fn remove(&self, cids: &[Cid]) -> Result<Vec<Result<u64, StoreError>>, StoreError> {
+        self.check_may_remove()?;
         let _alone = self.collecting.lock();
         let mut collection = Collection::begin(&self.blocks, &self.temp);
         collection.mark_pins(self.pins())?;
@@ -185,13 +198,39 @@ impl Store {
 
     /// As [`Pins::how`], but a pin of the same block under another CID (version or codec) counts too.
     fn how_kept(&self, cid: &Cid) -> Result<Option<PinnedHow>, StoreError> {
-        for pin in self.pins().list()? {
-            let pin = pin?;
-            if pin.cid.hash() == cid.hash() {
-                return Ok(Some(PinnedHow::Pinned(pin)));
-            }
+        if let Some(pin) = self.pins().get(cid)? {
+            return Ok(Some(PinnedHow::Pinned(pin)));
         }
-        self.pins().how(cid)
+        let why = self.why(cid, 1)?;
+        Ok(why.kept_by.into_iter().find_map(|KeptBy { keeper, chain }| match keeper {
+            Keeper::Pin(pin) if chain.len() == 1 => Some(PinnedHow::Pinned(pin)),
+            Keeper::Pin(pin) => Some(PinnedHow::Indirect { root: pin.cid }),
+            _ => None,
+        }))
+    }
+
+    /// What keeps a block, up to `limit` reasons. Looks at recorded links in memory, a few milliseconds a million blocks.
+    pub fn why(&self, cid: &Cid, limit: usize) -> Result<Why, StoreError> {
+        why::why(&self.blocks, self.tables()?, self.pins(), &self.temp, cid, limit)
+    }
+
+    /// Why pins and roots may be incomplete: the record of them was damaged. While there is a reason, nothing is collected
+    /// or removed ([`StoreError::PinsInDoubt`]).
+    pub fn pins_in_doubt(&self) -> Result<Option<String>, StoreError> {
+        Ok(self.tables()?.doubt())
+    }
+
+    /// Takes pins and roots for complete as they are now, durably.
+    pub fn accept_pins(&self) -> Result<(), StoreError> {
+        self.tables()?.accept()
+    }
+
+    /// Fails while pins are in doubt: what is not pinned now may have been.
+    pub(crate) fn check_may_remove(&self) -> Result<(), StoreError> {
+        match self.tables()?.doubt() {
+            Some(why) => Err(StoreError::PinsInDoubt { why }),
+            None => Ok(()),
+        }
     }
 
     /// Removes what no pin, root or temporary pin reaches. Writers go on meanwhile.
@@ -199,6 +238,8 @@ impl Store {
     /// A block missing under a recursive pin stops it before anything is removed ([`StoreError::Incomplete`]).
     pub fn gc(&self, options: &GcOptions, each: &mut dyn FnMut(GcEvent)) -> Result<GcStats, StoreError> {
         let Some(_alone) = self.collecting.try_lock() else { return Err(StoreError::CollectionRunning) };
+        self.check_may_remove()?;
+        self.pins().expire(unix_now())?;
         gc::collect(&self.blocks, &self.temp, self.tables()?, self.pins(), options, each)
     }
 
@@ -233,7 +274,7 @@ impl Store {
     }
 
     pub(crate) fn tables(&self) -> Result<&Tables, StoreError> {
-        let open = || Tables::open(self.disk.clone(), self.dir.join("meta.log"));
+        let open = || Tables::open(self.disk.clone(), self.dir.join("meta.log"), self.established);
         self.tables.get_or_init(open).as_ref().map_err(Clone::clone)
     }
 
@@ -246,7 +287,7 @@ impl Store {
     }
 
     pub(crate) fn find_recursive_pin_above(&self, cid: &Cid) -> Result<Option<Cid>, StoreError> {
-        walk::find_recursive_pin_above(&self.blocks, self.pins().list()?, cid)
+        why::recursive_pin_above(&self.blocks, self.pins(), cid)
     }
 
     pub(crate) fn each_indirect(
@@ -255,6 +296,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         walk::each_indirect(&self.blocks, self.tables()?, self.pins().list()?, each)
     }
+}
+
+/// Seconds since 1970 by the system's clock.
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl BlockHas for Store {

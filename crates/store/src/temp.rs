@@ -49,6 +49,13 @@ impl TempPins {
     pub(crate) fn begin_collection(&self) -> (Vec<Cid>, Option<u32>) {
         let mut state = self.state.lock();
         state.late = Some(Vec::new());
+        drop(state);
+        self.kept()
+    }
+
+    /// The roots named by all guards, and the epoch of the oldest guard.
+    pub(crate) fn kept(&self) -> (Vec<Cid>, Option<u32>) {
+        let state = self.state.lock();
         let roots = state.live.values().flat_map(|live| live.roots.iter().cloned()).collect();
         (roots, state.live.values().map(|live| live.epoch).min())
     }

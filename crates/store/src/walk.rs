@@ -184,28 +184,6 @@ fn incomplete(root: &Cid, missing: &Cid) -> StoreError {
     StoreError::Incomplete { root: root.clone(), missing: missing.clone() }
 }
 
-/// The first recursive pin that reaches a block from above.
-pub(crate) fn find_recursive_pin_above(
-    blocks: &Blocks,
-    pins: impl Iterator<Item = Result<Pin, StoreError>>,
-    cid: &Cid,
-) -> Result<Option<Cid>, StoreError> {
-    let mut walk = Walk::new(blocks, Marks::default());
-    let Some(wanted) = blocks.id(cid) else { return Ok(None) };
-    for pin in pins {
-        let pin = pin?;
-        if pin.kind != PinKind::Recursive {
-            continue;
-        }
-        walk.push_root(&blocks.index.read(), &pin.cid);
-        walk.run()?;
-        if walk.seen.has(wanted) {
-            return Ok(Some(pin.cid));
-        }
-    }
-    Ok(None)
-}
-
 /// Calls `each` with the blocks below recursive pins, once each, and the pin they were first reached from.
 ///
 /// Blocks with links are read, since only they hold the CIDs as they are linked to; leaves are not.

@@ -209,6 +209,13 @@ impl Blocks {
         }
     }
 
+    /// The CID a block was stored under; reads only the head of its record.
+    pub(crate) fn stored_cid(&self, id: Id) -> Option<Cid> {
+        let (place, _) = self.index.read().stored(id)?;
+        let head = self.read_span(place.segment, place.offset.into(), record::HEAD_BYTES_MAX).ok()?;
+        Some(decode_head(&head).ok()?.cid)
+    }
+
     /// Bytes of all files.
     pub(crate) fn disk_bytes(&self) -> u64 {
         let segments: u64 = self.index.read().usage().values().map(|usage| usage.end).sum();

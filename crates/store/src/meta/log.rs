@@ -3,16 +3,20 @@
 //! Header: `MKMETA\r\n`, version (u32 LE), CRC-32 of both (u32 LE). Batch: payload length (u32 LE), CRC-32 of everything else in the
 //! batch (u32 LE), its number counting from 1 (u64 LE), payload. Payload: changes, each a kind byte (1 set, 2 delete),
 //! the table, the key and, for 1, the value, each with a varint length before it.
+//!
+//! Version 2 knows pins that expire, and writes the tables in many small batches where version 1 wrote one. A log of
+//! version 1 is read as it is and written anew with the first change: [`migrate_from_1`](super::migrate::migrate_from_1).
 
 use std::path::Path;
 
 use merkury_core::varint;
 
-use crate::StoreError;
+use crate::{StoreError, one_bit};
 
 pub(super) const HEADER_BYTES: usize = 16;
 const MAGIC: &[u8; 8] = b"MKMETA\r\n";
-const VERSION: u32 = 1;
+/// The version we write.
+pub(super) const VERSION: u32 = 2;
 const BATCH_HEADER_BYTES: usize = 16;
 /// Longest table name.
 const TABLE_BYTES_MAX: usize = 64;
@@ -44,6 +48,16 @@ pub(crate) enum Change {
     },
 }
 
+impl Change {
+    /// As it will be read back.
+    pub(super) fn as_read(&self) -> Read<'_> {
+        match self {
+            Self::Set { table, key, value } => Read { table, key, value: Some(value) },
+            Self::Delete { table, key } => Read { table, key, value: None },
+        }
+    }
+}
+
 /// A change as read back.
 pub(super) struct Read<'a> {
     pub(super) table: &'a str,
@@ -61,17 +75,18 @@ pub(super) fn header() -> [u8; HEADER_BYTES] {
     header
 }
 
-pub(super) fn check_header(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+/// The version in the header; an error only when it is whole and of a later version than ours.
+pub(super) fn read_header(path: &Path, bytes: &[u8]) -> Result<Result<u32, &'static str>, StoreError> {
     if bytes.get(..8) != Some(MAGIC) {
-        return Err(StoreError::damaged(path, 0, "this is not the start of a metadata log"));
+        return Ok(Err("this is not the start of a metadata log"));
     }
     if u32_at(bytes, 12) != bytes.get(..12).map(crc32fast::hash) {
-        return Err(StoreError::damaged(path, 8, "the header does not match its checksum"));
+        return Ok(Err("the header does not match its checksum"));
     }
     match u32_at(bytes, 8) {
-        Some(VERSION) => Ok(()),
+        Some(found @ 1..=VERSION) => Ok(Ok(found)),
         Some(found) => Err(StoreError::TooNew { path: path.to_owned(), found, known: VERSION }),
-        None => Err(StoreError::damaged(path, 8, "the header ends early")),
+        None => Ok(Err("the header ends early")),
     }
 }
 
@@ -129,16 +144,48 @@ pub(super) fn decode_batch(bytes: &[u8], number: u64) -> Option<(&[u8], usize)> 
     (found == number && u32_at(batch, 4) == Some(sum)).then(|| (&batch[BATCH_HEADER_BYTES..], end))
 }
 
-/// Whether any whole batch with a number of at least `number` starts at or after `from`.
-pub(super) fn has_later_batch(bytes: &[u8], from: usize, number: u64) -> bool {
+/// Where the first whole batch with a number of at least `number` starts, at or after `from`, and that number.
+pub(super) fn find_later_batch(bytes: &[u8], from: usize, number: u64) -> Option<(usize, u64)> {
     let starts = from..bytes.len().saturating_sub(BATCH_HEADER_BYTES - 1);
-    starts.into_iter().any(|start| {
+    starts.into_iter().find_map(|start| {
         let rest = bytes.get(start..).unwrap_or_default();
-        let found = rest.get(8..16).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
+        let found = u64::from_le_bytes(rest.get(8..16)?.try_into().ok()?);
         // A number far ahead cannot be one of ours; this spares the checksum at nearly every place.
-        let plausible = found.is_some_and(|found| found >= number && found - number <= bytes.len() as u64);
-        plausible && found.is_some_and(|found| decode_batch(rest, found).is_some())
+        let plausible = found >= number && found - number <= bytes.len() as u64;
+        (plausible && decode_batch(rest, found).is_some()).then_some((start, found))
     })
+}
+
+/// The batch at the start of `bytes` with the one bit put right that changed in it, if that is all that is wrong with it.
+pub(super) fn mend_batch(bytes: &[u8], number: u64) -> Option<Vec<u8>> {
+    let payload = u32_at(bytes, 0)?;
+    // A bit of the length: the other length must make it whole.
+    for bit in 0..32 {
+        let length = payload ^ (1 << bit);
+        let Some(batch) = batch_of(bytes, length) else { continue };
+        let mut mended = batch.to_vec();
+        mended.get_mut(..4)?.copy_from_slice(&length.to_le_bytes());
+        if decode_batch(&mended, number).is_some() {
+            return Some(mended);
+        }
+    }
+    let mut batch = batch_of(bytes, payload)?.to_vec();
+    let syndrome = u32_at(&batch, 4)? ^ batch_sum(batch.get(..4)?, batch.get(8..)?);
+    let (at, mask) = if syndrome.count_ones() == 1 {
+        // The checksum itself changed.
+        let bit = syndrome.trailing_zeros();
+        (4 + bit as usize / 8, 1 << (bit % 8))
+    } else {
+        let (at, mask) = one_bit::find(batch.len() - 4, syndrome)?;
+        (if at < 4 { at } else { at + 4 }, mask)
+    };
+    *batch.get_mut(at)? ^= mask;
+    decode_batch(&batch, number)?;
+    Some(batch)
+}
+
+fn batch_of(bytes: &[u8], payload: u32) -> Option<&[u8]> {
+    bytes.get(..BATCH_HEADER_BYTES.checked_add(payload as usize)?)
 }
 
 /// Takes the next change off a payload; `None` at its end.

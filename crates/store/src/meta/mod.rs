@@ -1,18 +1,24 @@
 //! Small tables of names and values: pins, roots, cursors, IPNS records, known peers.
 //!
-//! All tables live in memory and in one log, `meta.log` ([`log`] has its format). A change is one append and one
-//! `fdatasync`; opening reads the file and flushes nothing. An embedded database was measured first: redb 4.6 flushes
-//! five times to open and close and seven with one commit, where a small command shall flush three times in all.
+//! All tables live in memory and in one log, `meta.log` ([`log`] has its format, [`read`] reads it, [`rewrite`] throws out
+//! history). A change is one append and one `fdatasync`; opening reads the file and writes nothing. An embedded database
+//! was measured first: redb 4.6 flushes five times to open and close and seven with one commit, where a small command shall
+//! flush three times in all.
 //!
 //! Invariants:
 //! - [`Tables::commit`] returns after its changes are durable; a batch of changes is there as a whole or not at all.
 //! - After a failed flush nothing more is accepted.
-//! - A damaged log is an error that names file and place, never an empty table. Only an incomplete last batch, which
-//!   nobody was told about, is cut off.
+//! - Damage never stops anything and is never passed over: one changed bit is mended; when batches are lost, the rest is
+//!   read, [`Tables::doubt`] says so until somebody accepts it, and the damaged file is kept aside when the log is next written.
+//!   Only an incomplete last batch, which nobody was told about, is cut off.
+//! - What a change costs does not grow with the tables: history is thrown out a little with each change.
 //!
-//! A crash may lose the batch being written. Rewriting (when most of the log is history) is write aside, flush, rename.
+//! A crash may lose the batch being written. A new log is written aside, flushed, renamed.
 
 mod log;
+mod migrate;
+mod read;
+mod rewrite;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,26 +27,35 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 use crate::StoreError;
-use crate::disk::{Disk, DiskFile, Open};
+use crate::disk::{Disk, DiskFile};
+use rewrite::Rewrite;
 
 pub(crate) use log::Change;
 
-/// The log is rewritten when it is this large and more than twice what its tables need.
-const REWRITE_BYTES_MIN: u64 = 1024 * 1024;
-/// Largest log we read: far over what fits the memory of any machine with so many pins.
-const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
+/// The log is rewritten when it is this much longer than twice what its tables need.
+const HISTORY_BYTES_MIN: u64 = 1024 * 1024;
+/// Bytes of the tables copied with each change while the log is rewritten, at least.
+const STEP_BYTES_MIN: u64 = 64 * 1024;
+/// And for each byte of the change, so that the rewriting ends before as much again is appended.
+const STEP_FACTOR: u64 = 4;
+/// Table with what the store itself remembers.
+const STORE_TABLE: &str = "store";
+/// Why pins and roots may be incomplete.
+const DOUBT_KEY: &[u8] = b"pins-in-doubt";
 
 /// A key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
 
 type Table = BTreeMap<Box<[u8]>, Box<[u8]>>;
+type AllTables = BTreeMap<String, Table>;
 
 /// The tables of one store.
 pub(crate) struct Tables {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    tables: RwLock<BTreeMap<String, Table>>,
+    tables: RwLock<AllTables>,
     log: Mutex<LogState>,
+    damage: Vec<String>,
 }
 
 struct LogState {
@@ -50,21 +65,49 @@ struct LogState {
     next_number: u64,
     /// What a rewritten log would take.
     live_bytes: u64,
+    anew: Anew,
+    rewrite: Option<Rewrite>,
+    /// After a rewriting failed: it begins again when the log is this long.
+    rewrite_from: u64,
     failed: Option<String>,
 }
 
+/// Whether the log must be written anew before anything is appended to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Anew {
+    No,
+    /// It has an older format, or there is none.
+    Yes,
+    /// It is damaged: a copy is kept.
+    KeepingTheOld,
+}
+
 impl Tables {
-    /// Reads the log at `path`, which need not exist. Cuts off an incomplete last batch.
-    pub(crate) fn open(disk: Arc<dyn Disk>, path: PathBuf) -> Result<Self, StoreError> {
-        let mut state =
-            LogState { file: None, end: 0, next_number: 1, live_bytes: log::HEADER_BYTES as u64, failed: None };
-        let mut tables = BTreeMap::new();
-        match disk.open(&path, Open::Write) {
-            Ok(file) => read_log(&path, file, &mut state, &mut tables)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(StoreError::io("open", &path, error)),
+    /// Reads the log at `path`. `established` says that there must be one: without it pins are in doubt.
+    pub(crate) fn open(disk: Arc<dyn Disk>, path: PathBuf, established: bool) -> Result<Self, StoreError> {
+        let read::Found { state, tables, damage } = read::read(&disk, &path, established)?;
+        for what in &damage {
+            tracing::error!(what, "the record of pins is damaged");
         }
-        Ok(Self { disk, path, tables: RwLock::new(tables), log: Mutex::new(state) })
+        Ok(Self { disk, path, tables: RwLock::new(tables), log: Mutex::new(state), damage })
+    }
+
+    /// What opening found wrong, in words.
+    pub(crate) fn damage(&self) -> &[String] {
+        &self.damage
+    }
+
+    /// Why pins and roots may be incomplete, until [`Tables::accept`].
+    pub(crate) fn doubt(&self) -> Option<String> {
+        self.get(STORE_TABLE, DOUBT_KEY).map(|why| String::from_utf8_lossy(&why).into_owned())
+    }
+
+    /// Somebody has seen to it that the pins are complete.
+    pub(crate) fn accept(&self) -> Result<(), StoreError> {
+        self.commit_if(|tables| {
+            let change = Change::Delete { table: STORE_TABLE, key: DOUBT_KEY.to_vec() };
+            Ok(tables.doubt().map(|_| change).into_iter().collect())
+        })
     }
 
     /// The value of a key.
@@ -106,25 +149,26 @@ impl Tables {
         if changes.is_empty() {
             return Ok(());
         }
-        self.append(&mut state, &changes)?;
-        let mut tables = self.tables.write();
-        for change in changes {
-            state.live_bytes = apply(&mut tables, change, state.live_bytes);
+        let bytes = self.append(&mut state, &changes)?;
+        {
+            let mut tables = self.tables.write();
+            for change in &changes {
+                state.live_bytes = apply(&mut tables, &change.as_read(), state.live_bytes);
+            }
         }
+        self.throw_out_history(&mut state, &changes, bytes);
         Ok(())
     }
 
-    fn append(&self, state: &mut LogState, changes: &[Change]) -> Result<(), StoreError> {
+    /// Appends and flushes; returns how many bytes.
+    fn append(&self, state: &mut LogState, changes: &[Change]) -> Result<u64, StoreError> {
         if let Some(why) = &state.failed {
             return Err(StoreError::Poisoned { why: why.clone() });
         }
-        if state.end > REWRITE_BYTES_MIN && state.end > 2 * state.live_bytes {
-            self.rewrite(state)?;
-        }
+        self.prepare(state)?;
         let batch = log::encode_batch(state.next_number, changes)?;
-        let file = match &state.file {
-            Some(file) => file.clone(),
-            None => self.replace_file(state, &[])?,
+        let Some(file) = state.file.clone() else {
+            return Err(StoreError::damaged(&self.path, 0, "the log could not be made"));
         };
         if let Err(error) = file.write_at(&batch, state.end) {
             // Nobody was told about this batch; without the cut its remains would look like damage later.
@@ -139,98 +183,83 @@ impl Tables {
         }
         state.end += batch.len() as u64;
         state.next_number += 1;
-        Ok(())
+        Ok(batch.len() as u64)
     }
 
-    /// Writes the tables as one batch of a new log.
-    fn rewrite(&self, state: &mut LogState) -> Result<(), StoreError> {
-        let mut batch = log::empty_batch();
-        for (name, table) in self.tables.read().iter() {
-            for (key, value) in table {
-                log::encode_change(&mut batch, name, key, Some(value))?;
+    /// Sees to it that there is a log in our format that can be appended to.
+    fn prepare(&self, state: &mut LogState) -> Result<(), StoreError> {
+        if state.anew != Anew::No {
+            if state.anew == Anew::KeepingTheOld {
+                rewrite::keep_copy(&self.disk, &self.path)?;
+            }
+            self.rewrite_whole(state)?;
+            state.anew = Anew::No;
+        } else if state.end > HISTORY_BYTES_MIN + 4 * state.live_bytes && state.end >= state.rewrite_from {
+            // Many short-lived processes, none of which came to the end of rewriting: reading all of it, as each of them
+            // did, costs as much.
+            if let Err(error) = self.rewrite_whole(state) {
+                self.give_up_rewriting(state, &error);
             }
         }
-        let batch = log::finish_batch(1, batch)?;
-        self.replace_file(state, &batch)?;
-        state.next_number = 2;
         Ok(())
     }
 
-    /// Makes a log of a header and `batch`, in one step.
-    fn replace_file(&self, state: &mut LogState, batch: &[u8]) -> Result<Arc<dyn DiskFile>, StoreError> {
-        let dir = self.path.parent().unwrap_or(std::path::Path::new("."));
-        let aside = self.path.with_extension("log.new");
-        let io = |what| move |error| StoreError::io(what, &aside_path(&self.path), error);
-        self.disk.create_dir_all(dir).map_err(|e| StoreError::io("create", dir, e))?;
-        match self.disk.remove(&aside) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io("remove")(error)),
-            _ => {}
+    /// Writes a little of a new log beside the old one, when most of the old one is history; each change goes to both.
+    fn throw_out_history(&self, state: &mut LogState, changes: &[Change], bytes: u64) {
+        let wanted = state.end > HISTORY_BYTES_MIN + 2 * state.live_bytes && state.end >= state.rewrite_from;
+        if state.rewrite.is_none() && !wanted {
+            return;
         }
-        let file = self.disk.open(&aside, Open::Create).map_err(io("create"))?;
-        let mut bytes = log::header().to_vec();
-        bytes.extend_from_slice(batch);
-        file.write_at(&bytes, 0).map_err(io("write to"))?;
-        file.sync().map_err(io("flush"))?;
-        self.disk.rename(&aside, &self.path).map_err(io("rename"))?;
+        if let Err(error) = self.rewrite_some(state, changes, STEP_BYTES_MIN.max(STEP_FACTOR * bytes)) {
+            self.give_up_rewriting(state, &error);
+        }
+    }
+
+    fn rewrite_some(&self, state: &mut LogState, changes: &[Change], bytes: u64) -> Result<(), StoreError> {
+        let mut rewrite = match state.rewrite.take() {
+            Some(mut rewrite) => {
+                rewrite.append(changes)?;
+                rewrite
+            }
+            None => Rewrite::begin(&self.disk, &self.path)?,
+        };
+        if rewrite.step(&self.tables, bytes)? {
+            return self.replace_by(state, &rewrite);
+        }
+        state.rewrite = Some(rewrite);
+        Ok(())
+    }
+
+    fn rewrite_whole(&self, state: &mut LogState) -> Result<(), StoreError> {
+        state.rewrite = None;
+        let mut rewrite = Rewrite::begin(&self.disk, &self.path)?;
+        while !rewrite.step(&self.tables, STEP_BYTES_MIN)? {}
+        self.replace_by(state, &rewrite)
+    }
+
+    /// The new log takes the place of the old one.
+    fn replace_by(&self, state: &mut LogState, rewrite: &Rewrite) -> Result<(), StoreError> {
+        rewrite.put_in_place()?;
         // From here on the new file is the log, whether or not its name is durable yet: a failure must stop us.
+        (state.file, state.end, state.next_number) = rewrite.as_log();
+        let dir = self.path.parent().unwrap_or(std::path::Path::new("."));
         if let Err(error) = self.disk.sync_dir(dir) {
             state.failed = Some(error.to_string());
             return Err(StoreError::io("flush", dir, error));
         }
-        state.file = Some(file.clone());
-        state.end = bytes.len() as u64;
-        Ok(file)
+        Ok(())
     }
-}
 
-fn aside_path(path: &std::path::Path) -> PathBuf {
-    path.with_extension("log.new")
-}
-
-fn read_log(
-    path: &std::path::Path,
-    file: Arc<dyn DiskFile>,
-    state: &mut LogState,
-    tables: &mut BTreeMap<String, Table>,
-) -> Result<(), StoreError> {
-    let len = file.len().map_err(|e| StoreError::io("read", path, e))?;
-    if len > LOG_BYTES_MAX {
-        return Err(StoreError::damaged(path, 0, format!("{len} bytes are more than a metadata log can have")));
+    /// Rewriting is a matter of space: that it fails (a full disk) is no failure of the change it came with.
+    fn give_up_rewriting(&self, state: &mut LogState, error: &StoreError) {
+        tracing::warn!(%error, "history of the metadata log could not be thrown out; trying again later");
+        state.rewrite = None;
+        state.rewrite_from = state.end + HISTORY_BYTES_MIN;
     }
-    let bytes = file.read_exact_at(len as usize, 0).map_err(|e| StoreError::io("read", path, e))?;
-    log::check_header(path, &bytes)?;
-    let mut at = log::HEADER_BYTES;
-    while let Some((mut payload, size)) = log::decode_batch(bytes.get(at..).unwrap_or_default(), state.next_number) {
-        let damaged = |why| StoreError::damaged(path, at as u64, why);
-        while let Some(read) = log::next_change(&mut payload).map_err(damaged)? {
-            state.live_bytes = apply_read(tables, &read, state.live_bytes);
-        }
-        at += size;
-        state.next_number += 1;
-    }
-    if at < bytes.len() {
-        if log::has_later_batch(&bytes, at, state.next_number) {
-            return Err(StoreError::damaged(path, at as u64, "a batch of changes does not match its checksum"));
-        }
-        tracing::warn!(path = %path.display(), at, bytes = bytes.len() - at, "cut an unfinished batch off the metadata log");
-        let cut = file.set_len(at as u64).and_then(|()| file.sync());
-        cut.map_err(|e| StoreError::io("cut", path, e))?;
-    }
-    state.end = at as u64;
-    state.file = Some(file);
-    Ok(())
-}
-
-fn apply(tables: &mut BTreeMap<String, Table>, change: Change, live_bytes: u64) -> u64 {
-    let read = match &change {
-        Change::Set { table, key, value } => log::Read { table, key, value: Some(value) },
-        Change::Delete { table, key } => log::Read { table, key, value: None },
-    };
-    apply_read(tables, &read, live_bytes)
 }
 
 /// Changes the tables; returns the new count of live bytes.
-fn apply_read(tables: &mut BTreeMap<String, Table>, read: &log::Read<'_>, live_bytes: u64) -> u64 {
+fn apply(tables: &mut AllTables, read: &log::Read<'_>, live_bytes: u64) -> u64 {
     let size = |value: usize| (read.table.len() + read.key.len() + value + 8) as u64;
     let (added, old) = match read.value {
         Some(value) => {

@@ -51,9 +51,10 @@ fn a_flipped_bit_anywhere_never_gives_wrong_bytes() {
         let in_segment = path.extension().is_some_and(|ext| ext == "car");
         assert!(missing <= u32::from(in_segment), "{context}: {missing}");
         assert_eq!(missing, bad, "{context}");
-        if let Err(error) = store.pins().count() {
-            assert!(path.ends_with("meta.log") && matches!(error, StoreError::Damaged { .. }), "{context}: {error}");
-        }
+        // One wrong bit in the record of pins is mended.
+        assert_eq!(store.pins().count().unwrap(), 3, "{context}");
+        assert_eq!(store.pins_in_doubt().unwrap(), None, "{context}");
+        assert!(path.ends_with("meta.log") || store.metadata_damage().unwrap().is_empty(), "{context}");
         // What was lost can be put again.
         store.put_many(blocks.clone()).unwrap();
         store.commit().unwrap();
@@ -129,26 +130,4 @@ fn swapped_segments_give_no_wrong_bytes() {
             assert_eq!(&found, block);
         }
     }
-}
-
-#[test]
-fn damaged_metadata_is_an_error_and_stays_as_it_is() {
-    let (disk, blocks) = filled();
-    let log = file("meta.log");
-    let mut bytes = disk.contents(&log).unwrap();
-    bytes[40] ^= 1;
-    disk.set_contents(&log, bytes.clone());
-    let store = open(&disk);
-    let error = store.pins().count().unwrap_err();
-    assert!(error.to_string().contains("meta.log"), "{error}");
-    assert!(store.pins().add(blocks[0].cid(), PinKind::Direct, "").is_err());
-    assert!(store.gc(&Default::default(), &mut |_| panic!("removed")).is_err());
-    assert_eq!(disk.contents(&log).unwrap(), bytes);
-    blocks.iter().for_each(|block| assert_has(&store, block));
-
-    bytes[8] = 9;
-    let sum = crc32fast::hash(&bytes[..12]);
-    bytes[12..16].copy_from_slice(&sum.to_le_bytes());
-    disk.set_contents(&log, bytes);
-    assert!(matches!(open(&disk).pins().count(), Err(StoreError::TooNew { found: 9, .. })));
 }

@@ -4,8 +4,11 @@
 mod blocks;
 mod crash;
 mod damage;
+mod formats;
 mod gc;
+mod meta;
 mod model;
 mod pins;
 mod repo;
 mod support;
+mod why;

@@ -21,7 +21,7 @@ fn pins_are_listed_named_and_kept() {
     let mut listed: Vec<Pin> = pins.list().unwrap().map(Result::unwrap).collect();
     listed.sort_by_key(|pin| pin.name.clone());
     assert_eq!(listed.len(), 2);
-    assert_eq!(listed[1], Pin { cid: top.cid().clone(), kind: PinKind::Recursive, name: "top".into() });
+    assert_eq!(listed[1], Pin::new(top.cid().clone(), PinKind::Recursive, "top"));
     assert!(matches!(pins.how(leaf.cid()).unwrap(), Some(PinnedHow::Pinned(_))));
     assert_eq!(pins.how(other.cid()).unwrap(), Some(PinnedHow::Indirect { root: top.cid().clone() }));
     assert_eq!(pins.how(raw(9, 9).cid()).unwrap(), None);
@@ -112,10 +112,7 @@ fn many_pins_in_one_step() {
     let store = open(&disk);
     let blocks: Vec<_> = (0..1000).map(|n| raw(n, 8)).collect();
     store_put(&store, &blocks);
-    let pins: Vec<Pin> = blocks
-        .iter()
-        .map(|block| Pin { cid: block.cid().clone(), kind: PinKind::Recursive, name: String::new() })
-        .collect();
+    let pins: Vec<Pin> = blocks.iter().map(|block| Pin::new(block.cid().clone(), PinKind::Recursive, "")).collect();
     store.pins().add_many(&pins).unwrap();
     let listed: Vec<Cid> = store.pins().list().unwrap().map(|pin| pin.unwrap().cid).collect();
     assert_eq!(listed.len(), 1000);

@@ -66,7 +66,7 @@ fn keep_roots(store: &Store, roots: &[Cid], options: &AddOptions) -> Result<(), 
         return Ok(store.commit()?);
     }
     let name = options.pin_name.clone().unwrap_or_default();
-    let pin = |cid: &Cid| merkury_store::Pin { cid: cid.clone(), kind: PinKind::Recursive, name: name.clone() };
+    let pin = |cid: &Cid| merkury_store::Pin::new(cid.clone(), PinKind::Recursive, name.clone());
     let pins: Vec<_> = roots.iter().map(pin).collect();
     store.pins().add_many(&pins).map_err(store_error)
 }

@@ -224,6 +224,11 @@ impl Index {
         self.aliases.range((id, Codec::Leaf)..=(id, Codec::DagJose)).map(|(_, codec)| *codec)
     }
 
+    /// All blocks that must be read under further codecs, and those codecs.
+    pub(crate) fn aliased(&self) -> impl Iterator<Item = (Id, Codec)> + '_ {
+        self.aliases.iter().copied()
+    }
+
     fn run(&self, run: u32) -> &[u32] {
         let start = run as usize + 1;
         let count = self.edges.get(run as usize).copied().unwrap_or(0) as usize;
