@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use merkury_core::{BlockError, Cid};
+use merkury_core::{Block, BlockError, Cid};
 
+use super::record::decode_head;
 use super::recover::Batch;
 use super::scan::{Found, Scan};
-use super::{Blocks, Id, Place};
+use super::{Blocks, Codec, Id, Place};
 use crate::StoreError;
 use crate::disk::DiskFile;
 
@@ -41,6 +42,11 @@ impl Blocks {
     /// Whether the index says that this block is at this place.
     fn lives_at(&self, cid: &Cid, place: Place) -> bool {
         self.place(cid) == Some(place)
+    }
+
+    /// Whether the codec in a record's CID is one the index knows the block by: the hash does not cover it.
+    fn is_known_as(&self, id: Id, cid: &Cid) -> bool {
+        !self.index.read().lacks_codec(id, Codec::of(cid.codec()))
     }
 
     /// Reads everything and checks every hash; each living block is reported with what is wrong with it, if anything.
@@ -91,16 +97,35 @@ impl Blocks {
             Err(error) => tracing::debug!(%error, "verifying"),
         }
         for (offset, id) in std::mem::take(expected) {
+            // After a record whose length is damaged the scan finds no other; the index knows where they are.
+            if let Some(cid) = self.reread(segment, offset, id) {
+                each(Some(cid), Ok(()));
+                continue;
+            }
             let mut index = self.index.write();
             let there = |place: Place| (place.segment, place.offset) == (segment, offset);
             if index.stored(id).is_some_and(|(place, _)| there(place)) {
                 index.forget(id);
                 drop(index);
-                let why = format!("{} at byte {offset}: the block does not match its hash", path.display());
+                let why = format!("{} at byte {offset}: the block does not match its name", path.display());
                 each(bad.remove(&offset), Err(why));
             }
         }
         Ok(())
+    }
+
+    /// The CID of a block that is whole where the index says it is.
+    fn reread(&self, segment: u32, offset: u32, id: Id) -> Option<Cid> {
+        let (place, _) = self.index.read().stored(id)?;
+        if (place.segment, place.offset) != (segment, offset) {
+            return None;
+        }
+        let record = self.read(place).ok()?;
+        let head = decode_head(&record).ok().filter(|head| head.data_len == place.len as usize)?;
+        let data = record.get(head.head_len..head.head_len + head.data_len)?;
+        let block = Block::verify_big(head.cid, record.slice_ref(data)).ok()?;
+        let known = self.id(block.cid()) == Some(id) && self.is_known_as(id, block.cid());
+        known.then(|| block.into_parts().0)
     }
 
     /// Reports the good ones among the expected and takes them off; notes the CIDs of bad ones.
@@ -116,7 +141,7 @@ impl Blocks {
             let Some(id) = expected.get(&offset).copied() else { continue };
             match checked {
                 // A record of another block than the index expects here is no good one.
-                Ok(block) if self.id(block.cid()) == Some(id) => {
+                Ok(block) if self.id(block.cid()) == Some(id) && self.is_known_as(id, block.cid()) => {
                     expected.remove(&offset);
                     each(Some(block.into_parts().0), Ok(()));
                 }

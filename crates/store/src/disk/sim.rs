@@ -29,6 +29,10 @@ pub enum Fault {
     ErrorAt(u64),
     /// From the N-th changing operation on, writes find the disk full.
     FullAt(u64),
+    /// The N-th changing operation, if it writes, writes half of its bytes and finds the disk full then, once.
+    HalfAt(u64),
+    /// The N-th read fails with an I/O error, once.
+    ReadErrorAt(u64),
 }
 
 #[derive(Default)]
@@ -39,6 +43,7 @@ struct State {
     pending_names: Vec<(PathBuf, NameOp)>,
     dirs: std::collections::BTreeSet<PathBuf>,
     changes: u64,
+    reads: u64,
     fault: Option<Fault>,
 }
 
@@ -71,7 +76,7 @@ impl SimDisk {
     /// What will go wrong; counts changing operations from now on.
     pub fn set_fault(&self, fault: Fault) {
         let mut state = self.state.lock();
-        state.changes = 0;
+        (state.changes, state.reads) = (0, 0);
         state.fault = Some(fault);
     }
 
@@ -184,6 +189,15 @@ impl State {
         }
     }
 
+    /// Counts a read and answers with the error it must fail with.
+    fn read(&mut self) -> io::Result<()> {
+        self.reads += 1;
+        match self.fault {
+            Some(Fault::ReadErrorAt(n)) if self.reads == n => Err(io::Error::other("simulated read error")),
+            _ => Ok(()),
+        }
+    }
+
     fn name_op(&mut self, path: &Path, op: NameOp) {
         op.apply(&mut self.names);
         self.pending_names.push((parent(path), op));
@@ -284,7 +298,8 @@ impl DiskFile for SimFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let state = self.disk.state.lock();
+        let mut state = self.disk.state.lock();
+        state.read()?;
         let rest = state.inodes[self.inode].now.get(offset as usize..).unwrap_or_default();
         let got = rest.len().min(buffer.len());
         buffer[..got].copy_from_slice(&rest[..got]);
@@ -294,10 +309,12 @@ impl DiskFile for SimFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.disk.state.lock();
         state.change(true)?;
+        let half = state.fault == Some(Fault::HalfAt(state.changes));
+        let bytes = if half { &bytes[..bytes.len() / 2] } else { bytes };
         let inode = &mut state.inodes[self.inode];
         write_into(&mut inode.now, offset, bytes);
         inode.pending.push(Change::Write(offset, bytes.to_vec()));
-        Ok(())
+        if half { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

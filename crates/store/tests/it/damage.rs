@@ -131,3 +131,23 @@ fn swapped_segments_give_no_wrong_bytes() {
         }
     }
 }
+
+/// The length of a record leads to the next; verifying once gave up all that came after a damaged one.
+#[test]
+fn a_damaged_length_costs_one_block() {
+    let (disk, blocks) = filled();
+    let segment = file("segments/00000001.car");
+    let mut bytes = disk.contents(&segment).unwrap();
+    // The second byte of the first record's length.
+    bytes[19] ^= 0x40;
+    disk.set_contents(&segment, bytes);
+    let store = open(&disk);
+    let (mut good, mut bad) = (0, 0);
+    let mut count = |event: VerifyEvent| match event {
+        VerifyEvent::Good { .. } => good += 1,
+        _ => bad += 1,
+    };
+    store.verify(&mut count).unwrap();
+    assert_eq!((good, bad), (59, 1));
+    blocks[1..].iter().for_each(|block| assert_has(&store, block));
+}

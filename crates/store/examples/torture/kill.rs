@@ -1,15 +1,16 @@
-//! The writer and the verifier of the kill loop: a driver runs `write`, kills it with -9 after a random time, runs
+//! The writer and the verifier of the kill loop and of power cuts: a driver runs `write`, ends it at a random time, runs
 //! `verify`, and starts again with the same directory.
 //!
 //! ```text
-//! kill_writer write  DIR SEED          writes until killed; prints one line per acknowledged operation
-//! kill_writer verify DIR ACKNOWLEDGED  ACKNOWLEDGED is a file with all lines printed so far, by all writers in this DIR
+//! torture write  DIR SEED          writes until killed; prints one line per acknowledged operation
+//! torture verify DIR ACKNOWLEDGED  ACKNOWLEDGED is a file with all lines printed so far, by all writers in this DIR
 //! ```
 //!
 //! Lines of the writer (flushed each, and only after the operation returned):
-//! `open` the store is open; `block N` block N is durable; `pin N` DAG N is pinned; `unpin N` it is not any more;
-//! `try-unpin N` it is about to be unpinned (not an acknowledgement); `gc` a collection is about to run: from here on only
-//! pinned blocks are promised.
+//! `open` the store is open; `block N` block N is durable; `pin N` DAG N is pinned; `try-unpin N` it is about to be
+//! unpinned (not an acknowledgement); `unpin N` it is not pinned any more; `root NAME N` the root NAME leads to DAG N;
+//! `try-root NAME N` it is about to; `gc` a collection is about to run: from here on only what pins and roots keep is
+//! promised.
 //!
 //! The verifier prints `ok: B blocks, P pins` and exits 0, or says what is lost and exits 1. A driver must drop a last line
 //! without a newline, which the kill cut off. An operation in flight may be there or not; both are right.
@@ -17,37 +18,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 
-use merkury_core::block::CidFormat;
-use merkury_core::cid::codec_code as code;
-use merkury_core::codec::dag_pb::{PbLink, PbNode};
-use merkury_core::multihash::code::SHA2_256;
 use merkury_core::{Block, BlockPut};
 use merkury_store::disk::sim::Random;
 use merkury_store::{GcOptions, Options, PinKind, Repo, Store, VerifyEvent};
 
-type Failure = Box<dyn std::error::Error>;
+use crate::Failure;
+use crate::blocks::{node, raw};
 
 /// Blocks of a DAG.
 const LEAVES: u64 = 5;
-
-fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["write", dir, seed] => seed.parse().map_err(Failure::from).and_then(|seed| write(Path::new(dir), seed)),
-        ["verify", dir, lines] => verify(Path::new(dir), Path::new(lines)),
-        _ => Err("usage: kill_writer write DIR SEED | kill_writer verify DIR ACKNOWLEDGED".into()),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "kill_writer: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
 
 /// Small segments, so that kills meet their beginning and their end.
 fn open(dir: &Path) -> Result<Arc<Store>, Failure> {
@@ -57,19 +38,14 @@ fn open(dir: &Path) -> Result<Arc<Store>, Failure> {
     Ok(Store::open(&Repo::at(dir).store_dir(), options)?)
 }
 
-/// Block `n`: a leaf, or if `n` is a multiple of `LEAVES + 1` the node over the `LEAVES` before it.
+/// Block `n`: a leaf, or if `n` is a multiple of `LEAVES + 1` the node over the `LEAVES` after it.
 fn block(n: u64) -> Result<Block, Failure> {
     if !n.is_multiple_of(LEAVES + 1) {
-        let mut random = Random(n);
-        let bytes = random.below(6000);
-        let data: Vec<u8> = (0..bytes).map(|_| random.next_u64() as u8).collect();
-        return Ok(Block::build(CidFormat::V1, code::RAW, SHA2_256, data.into())?);
+        let bytes = Random(n).below(6000);
+        return raw(n, bytes as usize);
     }
-    let mut node = PbNode::default();
-    for leaf in (n + 1)..(n + 1 + LEAVES) {
-        node.links.push(PbLink::new(block(leaf)?.cid().clone(), "", 1));
-    }
-    Ok(Block::build(CidFormat::V1, code::DAG_PB, SHA2_256, node.encode().into())?)
+    let leaves: Vec<Block> = ((n + 1)..=(n + LEAVES)).map(block).collect::<Result<_, _>>()?;
+    node(&leaves.iter().map(Block::cid).collect::<Vec<_>>())
 }
 
 fn say(line: &str) -> Result<(), Failure> {
@@ -78,7 +54,7 @@ fn say(line: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-fn write(dir: &Path, seed: u64) -> Result<(), Failure> {
+pub(crate) fn write(dir: &Path, seed: u64) -> Result<(), Failure> {
     let _lock = Repo::at(dir).lock()?;
     let store = open(dir)?;
     say("open")?;
@@ -100,6 +76,12 @@ fn write(dir: &Path, seed: u64) -> Result<(), Failure> {
             say(&format!("pin {top}"))?;
             pinned.push(top);
         }
+        if random.below(8) == 0 {
+            let name = format!("r{}", random.below(3));
+            say(&format!("try-root {name} {top}"))?;
+            store.roots().set(&name, block(top)?.cid())?;
+            say(&format!("root {name} {top}"))?;
+        }
         drop(guard);
         if random.below(6) == 0
             && let Some(top) = pinned.pop()
@@ -118,21 +100,31 @@ fn write(dir: &Path, seed: u64) -> Result<(), Failure> {
     }
 }
 
-fn verify(dir: &Path, lines: &Path) -> Result<(), Failure> {
+pub(crate) fn verify(dir: &Path, lines: &Path) -> Result<(), Failure> {
     let (mut blocks, mut pins) = (BTreeSet::new(), BTreeMap::new());
+    // Each root with where it may lead; `None` for nowhere.
+    let mut roots: BTreeMap<String, BTreeSet<Option<u64>>> = BTreeMap::new();
     for line in std::fs::read_to_string(lines)?.lines() {
-        let number = || line.split(' ').nth(1).unwrap_or_default().parse::<u64>();
-        match line.split(' ').next() {
-            Some("block") => drop(blocks.insert(number()?)),
-            Some("pin") => drop(pins.insert(number()?, Some(true))),
-            Some("try-unpin") => drop(pins.insert(number()?, None)),
-            Some("unpin") => drop(pins.insert(number()?, Some(false))),
-            Some("gc") => {
-                let kept: BTreeSet<u64> =
-                    pins.iter().filter(|(_, state)| **state == Some(true)).map(|(n, _)| *n).collect();
+        let words: Vec<&str> = line.split(' ').collect();
+        let number = || words.last().copied().unwrap_or_default().parse::<u64>();
+        match words[..] {
+            ["block", _] => drop(blocks.insert(number()?)),
+            ["pin", _] => drop(pins.insert(number()?, Some(true))),
+            ["try-unpin", _] => drop(pins.insert(number()?, None)),
+            ["unpin", _] => drop(pins.insert(number()?, Some(false))),
+            ["try-root", name, _] => {
+                let to = roots.entry(name.to_owned()).or_insert_with(|| BTreeSet::from([None]));
+                to.insert(Some(number()?));
+            }
+            ["root", name, _] => drop(roots.insert(name.to_owned(), BTreeSet::from([Some(number()?)]))),
+            ["gc"] => {
+                let pinned = pins.iter().filter(|(_, state)| **state == Some(true)).map(|(n, _)| *n);
+                // A root that may lead to either keeps neither for certain.
+                let rooted = roots.values().filter(|to| to.len() == 1).flatten().filter_map(|to| *to);
+                let kept: BTreeSet<u64> = pinned.chain(rooted).collect();
                 blocks.retain(|n| kept.contains(&(n - n % (LEAVES + 1))));
             }
-            Some("open") => {}
+            ["open"] => {}
             _ => return Err(format!("unknown line {line:?}").into()),
         }
     }
@@ -152,6 +144,13 @@ fn verify(dir: &Path, lines: &Path) -> Result<(), Failure> {
         // A pin whose acknowledgement was cut off may be there; one that was given must be.
         if *state == Some(true) && !found {
             return Err(format!("pin {top} is lost").into());
+        }
+    }
+    for (name, to) in &roots {
+        let found = store.roots().get(name)?;
+        let cids = to.iter().map(|top| Ok(top.map(block).transpose()?.map(|block| block.cid().clone())));
+        if !cids.collect::<Result<Vec<_>, Failure>>()?.contains(&found) {
+            return Err(format!("root {name} leads to {found:?}, not to one of {to:?}").into());
         }
     }
     for pin in store.pins().list()? {
