@@ -15,6 +15,7 @@ mod error;
 mod files;
 mod keys;
 mod mfs;
+mod migrate;
 mod names;
 mod peers;
 mod pins;
@@ -36,6 +37,7 @@ pub use files::{
 };
 pub use keys::{KeyInfo, KeyKind, Keys};
 pub use mfs::{Mfs, MfsCopyOptions, MfsEntry, MfsNodeOptions, MfsStat, MfsWriteOptions};
+pub use migrate::{Migrate, MigrateEvent, MigrateProgress, MigrateRequest, Migrated};
 pub use names::{Names, Resolved};
 pub use peers::{BitswapStat, ConnectionDirection, ConnectionInfo, Identity, KnownPeer, Ledger, PeerIdentify, Peers};
 pub use pins::{PinEntry, PinEvent, PinFilter, PinKind, PinMode, PinOptions, Pins};
@@ -95,6 +97,8 @@ pub struct Api {
     pub peers: Arc<dyn Peers>,
     /// The repository as a whole.
     pub repo: Arc<dyn Repo>,
+    /// Taking over what a Kubo has.
+    pub migrate: Arc<dyn Migrate>,
     /// The configuration file.
     pub config: Arc<dyn Config>,
 }

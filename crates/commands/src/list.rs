@@ -49,6 +49,7 @@ pub static OPS: &[&dyn AnyOp] = &[
     &Entry::<key_rename::KeyRename>::NEW,
     &Entry::<key_rm::KeyRm>::NEW,
     &Entry::<ls::Ls>::NEW,
+    &Entry::<migrate::Migrate>::NEW,
     &Entry::<pin_add::PinAdd>::NEW,
     &Entry::<pin_ls::PinLs>::NEW,
     &Entry::<pin_rm::PinRm>::NEW,

@@ -32,4 +32,4 @@ pub use error::ErrorKind;
 pub use multihash::Multihash;
 pub use path::ContentPath;
 pub use peer_id::PeerId;
-pub use traits::{BlockGet, BlockHas, BlockPut, BoxFuture, GetError, PutError};
+pub use traits::{BlockGet, BlockHas, BlockPut, BlockStore, BoxFuture, GetError, PutError};

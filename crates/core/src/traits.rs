@@ -33,6 +33,16 @@ pub enum GetError {
         /// What is wrong.
         why: String,
     },
+    /// The block's bytes are kept in a file or at an address of somebody else, where they are no longer.
+    #[error("block {cid} is part of {origin}, which {why}")]
+    Moved {
+        /// The wanted block.
+        cid: Cid,
+        /// The file or address.
+        origin: String,
+        /// "has changed", "is gone", …
+        why: String,
+    },
     /// The CID itself is refused (unsafe hash, over-long identity).
     #[error("cid {cid} is refused: {why}")]
     Refused {
@@ -56,7 +66,7 @@ impl GetError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotHere { .. } | Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Corrupt { .. } => ErrorKind::Corrupt,
+            Self::Corrupt { .. } | Self::Moved { .. } => ErrorKind::Corrupt,
             Self::Refused { .. } => ErrorKind::Invalid,
             Self::Failed { .. } => ErrorKind::Internal,
         }
@@ -68,6 +78,7 @@ impl GetError {
             Self::NotHere { cid }
             | Self::NotFound { cid, .. }
             | Self::Corrupt { cid, .. }
+            | Self::Moved { cid, .. }
             | Self::Refused { cid, .. }
             | Self::Failed { cid, .. } => cid,
         }
@@ -124,3 +135,8 @@ pub trait BlockHas: Send + Sync {
     /// Size of the stored block in bytes.
     fn size_of(&self, cid: &Cid) -> Option<u64>;
 }
+
+/// All three capabilities at once: what a block store is, and what a wrapper around one is again.
+pub trait BlockStore: BlockGet + BlockPut + BlockHas {}
+
+impl<T: BlockGet + BlockPut + BlockHas + ?Sized> BlockStore for T {}

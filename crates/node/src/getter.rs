@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use merkury_core::{Block, BlockGet, BoxFuture, Cid, GetError};
+use merkury_core::{Block, BlockGet, BlockPut, BoxFuture, Cid, GetError};
 use merkury_net::exchange::Session;
-use merkury_store::Store;
 
 use crate::ingest::Ingest;
+use crate::stores::Stores;
 
-/// Looks into the store, then asks the session's peers; what comes is stored before it is returned.
+/// Looks into the stores, then asks the session's peers; what comes is stored before it is returned.
 pub(crate) struct Getter {
-    pub(crate) store: Arc<Store>,
+    pub(crate) stores: Arc<Stores>,
+    /// Copies what only a store below has into the main one: a pin must not rely on a store that others may change.
+    pub(crate) copies: bool,
     pub(crate) remote: Option<Remote>,
 }
 
@@ -33,7 +35,15 @@ impl BlockGet for Getter {
     }
 
     fn get_local(&self, cid: &Cid) -> Result<Option<Block>, GetError> {
-        self.store.get_local(cid)
+        let found = self.stores.blocks.get_local(cid)?;
+        if let Some(block) = &found
+            && self.copies
+            && !self.stores.main.is_here(cid)
+        {
+            let stored = self.stores.blocks.put_many(vec![block.clone()]);
+            stored.map_err(|error| GetError::Failed { cid: cid.clone(), why: error.to_string() })?;
+        }
+        Ok(found)
     }
 }
 

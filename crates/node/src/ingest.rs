@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use merkury_core::{Block, BlockPut, Cid, PutError};
+use merkury_core::{Block, BlockPut, BlockStore, Cid, PutError};
 use merkury_net::exchange::Exchange;
-use merkury_store::Store;
 use tokio::sync::{mpsc, oneshot};
 
 /// Blocks that may wait for the store: 32 MiB of usual leaves.
@@ -28,9 +27,9 @@ pub(crate) struct Ingest {
 
 impl Ingest {
     /// Starts the thread that stores; `stored` is called with each group once it is readable.
-    pub(crate) fn start(store: Arc<Store>, stored: impl Fn(&[Block]) + Send + 'static) -> std::io::Result<Self> {
+    pub(crate) fn start(store: Arc<dyn BlockStore>, stored: impl Fn(&[Block]) + Send + 'static) -> std::io::Result<Self> {
         let (queue, arrivals) = mpsc::channel(QUEUE_BLOCKS);
-        std::thread::Builder::new().name("ingest".into()).spawn(move || run(&store, arrivals, &stored))?;
+        std::thread::Builder::new().name("ingest".into()).spawn(move || run(&*store, arrivals, &stored))?;
         Ok(Self { queue })
     }
 
@@ -45,7 +44,7 @@ impl Ingest {
 
 /// Puts into the store and tells the exchange: a peer may wait for what is added here.
 pub(crate) struct ToldPut {
-    pub(crate) store: Arc<Store>,
+    pub(crate) store: Arc<dyn BlockStore>,
     pub(crate) exchange: Exchange,
 }
 
@@ -62,7 +61,7 @@ impl BlockPut for ToldPut {
     }
 }
 
-fn run(store: &Store, mut arrivals: mpsc::Receiver<Arrival>, stored: &dyn Fn(&[Block])) {
+fn run(store: &dyn BlockStore, mut arrivals: mpsc::Receiver<Arrival>, stored: &dyn Fn(&[Block])) {
     while let Some(first) = arrivals.blocking_recv() {
         let mut group = vec![first];
         while group.len() < GROUP_BLOCKS

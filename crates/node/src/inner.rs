@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use merkury_api::{ApiError, Reach};
 use merkury_core::{BlockPut, ErrorKind};
 use merkury_net::Net;
+use merkury_store::wrap::NoCopy;
 use merkury_store::{Repo, RepoError, RepoLock, Store, StoreError};
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
@@ -18,6 +19,7 @@ use serde_json::Value;
 use crate::api::MfsState;
 use crate::config;
 use crate::ingest::{Ingest, ToldPut};
+use crate::stores::{self, Stores};
 
 /// Everything behind the handles.
 pub(crate) struct Inner {
@@ -33,7 +35,7 @@ pub(crate) struct Inner {
 }
 
 struct OpenStore {
-    store: Arc<Store>,
+    stores: Arc<Stores>,
     // Dropped after the store: the repository is ours until the store is closed.
     _lock: Arc<RepoLock>,
 }
@@ -86,21 +88,34 @@ impl Inner {
         }))
     }
 
-    /// The store, opened and locked on first use.
+    /// The store in which everything is kept, opened and locked on first use.
     pub(crate) fn store(&self) -> Result<Arc<Store>, ApiError> {
+        Ok(self.stores()?.main.clone())
+    }
+
+    /// The store with all that wraps it.
+    pub(crate) fn stores(&self) -> Result<Arc<Stores>, ApiError> {
         let mut slot = self.store.lock();
         if let Some(open) = slot.as_ref() {
-            return Ok(open.store.clone());
+            return Ok(open.stores.clone());
         }
         let lock = Arc::new(self.repo.lock().map_err(repo_error)?);
-        let store = Store::open(&self.repo.store_dir(), merkury_store::Options::default()).map_err(store_error)?;
-        *slot = Some(OpenStore { store: store.clone(), _lock: lock });
-        Ok(store)
+        let stores = Arc::new(stores::open(&self.repo, &self.config.read())?);
+        *slot = Some(OpenStore { stores: stores.clone(), _lock: lock });
+        Ok(stores)
+    }
+
+    /// References to parts of the user's files; switched on by `Experimental.FilestoreEnabled` or `UrlstoreEnabled`.
+    pub(crate) fn no_copy(&self) -> Result<Arc<NoCopy>, ApiError> {
+        self.stores()?.no_copy.clone().ok_or_else(|| {
+            ApiError::new(ErrorKind::Invalid, "filestore is not enabled, see https://git.io/vNItf")
+                .hint("merkury config --json Experimental.FilestoreEnabled true, then start the daemon again")
+        })
     }
 
     /// Where new blocks go: the store, and with a network the exchange hears of them.
     pub(crate) fn put(&self) -> Result<Arc<dyn BlockPut>, ApiError> {
-        let store = self.store()?;
+        let store = self.stores()?.blocks.clone();
         Ok(match self.net.get() {
             Some(net) => Arc::new(ToldPut { store, exchange: net.exchange().clone() }),
             None => store,

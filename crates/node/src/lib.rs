@@ -1,7 +1,8 @@
 //! The node: configuration, life cycle, and [`merkury_api`] over store, UnixFS and network.
 //!
 //! Parts: [`config`] (Kubo's file, typed), [`init`] (a new repository), [`OpenNode`] (an open one; implements
-//! [`merkury_api::Node`]), `getter` and `ingest` (blocks from here or from peers), `api/` (one file a trait).
+//! [`merkury_api::Node`]), `stores` (the store and what wraps it), `getter` and `ingest` (blocks from here or from peers), `api/` (one file a
+//! trait).
 //!
 //! Life cycle: [`OpenNode::open`] reads the configuration only; the store is opened and locked on first use;
 //! [`OpenNode::go_online`] starts the network and, with it, what a daemon does; [`OpenNode::close`] ends it.
@@ -16,8 +17,10 @@ mod getter;
 mod ingest;
 mod init;
 mod inner;
+mod kubo_view;
 mod network;
 mod remembered;
+mod stores;
 mod stream;
 
 use std::path::Path;

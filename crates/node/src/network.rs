@@ -17,11 +17,12 @@ use crate::remembered::Remembered;
 /// Starts the network of a node that has none yet.
 pub(crate) async fn start(inner: &Arc<Inner>, agent: &str) -> Result<(), ApiError> {
     let config = net_config(&inner.config.read(), agent)?;
-    let store = inner.store()?;
+    let stores = inner.stores()?;
+    let store = stores.main.clone();
     let deps = NetDeps {
         memory: Some(Arc::new(Remembered { store: store.clone() })),
-        provide: inner.provides().then(|| Arc::new(Pinned { store: store.clone() }) as _),
-        blocks: Some(store.clone()),
+        provide: inner.provides().then(|| Arc::new(Pinned { store }) as _),
+        blocks: Some(stores.blocks.clone()),
     };
     let net = Net::start(config, deps)
         .await
@@ -31,7 +32,7 @@ pub(crate) async fn start(inner: &Arc<Inner>, agent: &str) -> Result<(), ApiErro
         let cids: Vec<_> = blocks.iter().map(|block| block.cid().clone()).collect();
         exchange.notify_new_blocks(&cids);
     };
-    let ingest = Ingest::start(store, told).map_err(|error| ApiError::internal(error.to_string()))?;
+    let ingest = Ingest::start(stores.blocks.clone(), told).map_err(|error| ApiError::internal(error.to_string()))?;
     let is_first = inner.ingest.set(ingest).is_ok() && inner.net.set(net).is_ok();
     if is_first { Ok(()) } else { Err(ApiError::internal("the network runs already")) }
 }

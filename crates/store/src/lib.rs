@@ -1,7 +1,8 @@
 //! The block store, pins, roots, garbage collection, key store and repository lock.
 //!
 //! Parts: [`Repo`] (the directory with Kubo's names: config, lock, key store, address files) and [`Store`] (what is
-//! in `merkury/` below it: blocks, [`Pins`], [`Roots`], small tables ([`Meta`]), garbage collection).
+//! in `merkury/` below it: blocks, [`Pins`], [`Roots`], small tables ([`Meta`]), garbage collection); [`wrap`] has stores
+//! around stores.
 //!
 //! A node does: `Repo::at(path)`, `repo.lock()` and keep the guard, `Store::open(&repo.store_dir(), Options::default())`.
 //! `Store` is a [`BlockPut`](merkury_core::BlockPut), [`BlockHas`](merkury_core::BlockHas) and
@@ -14,6 +15,7 @@ mod error;
 mod gc;
 mod meta;
 mod one_bit;
+mod outside;
 mod pins;
 mod repo;
 mod roots;
@@ -21,6 +23,7 @@ mod store;
 mod temp;
 mod walk;
 mod why;
+pub mod wrap;
 
 pub use disk::Counts;
 pub use error::StoreError;

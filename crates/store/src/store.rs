@@ -6,13 +6,14 @@ use std::time::SystemTime;
 
 use merkury_core::{Block, BlockGet, BlockHas, BlockPut, BoxFuture, Cid, GetError, PutError};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::blocks::{BlockOptions, Blocks};
-use crate::disk::{Counted, Counters, Counts, Disk, RealDisk};
+use crate::disk::{Counted, Counters, Counts, Disk, Open, RealDisk};
 use crate::gc::{self, Collection};
 use crate::meta::Tables;
 use crate::temp::{TempPin, TempPins};
+use crate::outside::Outside;
 use crate::{GcEvent, GcOptions, GcStats, Keeper, KeptBy, Meta, PinKind, PinnedHow, Pins, Roots, StoreError, Why};
 use crate::{walk, why};
 
@@ -43,6 +44,8 @@ impl Default for Options {
     }
 }
 
+/// Blocks of a keeper entered at a time.
+const KEEPER_PAGE: usize = 4096;
 /// Longest segment: offsets in it are 32-bit numbers, and the last record may be large.
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 
@@ -99,7 +102,12 @@ pub struct Store {
     temp: Arc<TempPins>,
     /// Held by the one collection, or removal of blocks, that may run.
     collecting: Mutex<()>,
+    /// What is flushed before each commit of blocks.
+    also_commit: RwLock<Vec<Also>>,
+    outsides: RwLock<Vec<Arc<dyn Outside>>>,
 }
+
+type Also = Box<dyn Fn() + Send + Sync>;
 
 impl Store {
     /// Opens the store in `dir`, which is made when first written to. Pins, roots and tables are read when first asked for.
@@ -112,7 +120,9 @@ impl Store {
             Blocks::open(&disk, dir, BlockOptions { segment_bytes, slab_bytes, checkpoint_bytes, read_check })?;
         let (dir, tables) = (dir.to_owned(), OnceLock::new());
         let (temp, collecting) = (Arc::default(), Mutex::new(()));
-        Ok(Arc::new(Self { dir, disk, counters, blocks, tables, established, temp, collecting }))
+        let (also_commit, outsides) = (RwLock::default(), RwLock::default());
+        let made = Self { dir, disk, counters, blocks, tables, established, temp, collecting, also_commit, outsides };
+        Ok(Arc::new(made))
     }
 
     /// What opening found missing or wrong in the segments, in words; empty when all is well. Blocks that were
@@ -185,10 +195,25 @@ impl Store {
     }
 
     fn remove_one(&self, collection: &mut Collection<'_>, cid: &Cid) -> Result<Result<u64, StoreError>, StoreError> {
+        let kept_outside = self.outsides.read().iter().find(|keeper| keeper.kept_size(cid).is_some()).cloned();
         let found = self.blocks.place(cid).zip(self.blocks.id(cid));
-        let Some((place, id)) = found else { return Ok(Err(StoreError::NotHere { cid: cid.clone() })) };
-        if collection.forget(&[(place, id)], true)? == [true] {
-            return Ok(Ok(place.len.into()));
+        let mut removed = None;
+        if let Some((place, id)) = found
+            && collection.forget(&[(place, id)], true)? == [true]
+        {
+            removed = Some(u64::from(place.len));
+        }
+        if let Some(keeper) = &kept_outside
+            && !collection.forget_outside(std::slice::from_ref(cid), true)?.is_empty()
+        {
+            removed = removed.or(keeper.kept_size(cid));
+            keeper.remove(std::slice::from_ref(cid))?;
+        }
+        if let Some(bytes) = removed {
+            return Ok(Ok(bytes));
+        }
+        if found.is_none() && kept_outside.is_none() {
+            return Ok(Err(StoreError::NotHere { cid: cid.clone() }));
         }
         Ok(Err(match self.how_kept(cid)? {
             Some(how) => StoreError::Pinned { cid: cid.clone(), how: Box::new(how) },
@@ -240,7 +265,8 @@ impl Store {
         let Some(_alone) = self.collecting.try_lock() else { return Err(StoreError::CollectionRunning) };
         self.check_may_remove()?;
         self.pins().expire(unix_now())?;
-        gc::collect(&self.blocks, &self.temp, self.tables()?, self.pins(), options, each)
+        let outsides = self.outsides.read().clone();
+        gc::collect(&self.blocks, &self.temp, self.tables()?, self.pins(), &outsides, options, each)
     }
 
     /// Every stored block's CID, as it was stored, and size, in no order. What is put or removed meanwhile may or may
@@ -279,7 +305,68 @@ impl Store {
     }
 
     pub(crate) fn commit_blocks(&self) -> Result<(), StoreError> {
+        self.also_commit.read().iter().for_each(|also| also());
         self.blocks.commit()
+    }
+
+    /// Runs `also` before each commit of blocks, whoever asks for it: a pin means durable copies too.
+    pub(crate) fn commit_also(&self, also: Also) {
+        self.also_commit.write().push(also);
+    }
+
+    pub(crate) fn put_blocks(&self, blocks: Vec<Block>) -> Result<(), StoreError> {
+        self.blocks.put_many(blocks)
+    }
+
+    /// Gives back the space of blocks that were removed.
+    pub(crate) fn compact(&self) -> Result<(), StoreError> {
+        let _alone = self.collecting.lock();
+        gc::compact_alone(&self.blocks)
+    }
+
+    /// From now on the blocks of `keeper` count as stored, and are collected with the others; see [`Outside`].
+    pub(crate) fn add_outside(&self, keeper: Arc<dyn Outside>) -> Result<(), StoreError> {
+        let mut last: Option<Vec<u8>> = None;
+        loop {
+            let page = keeper.page(last.as_deref(), KEEPER_PAGE)?;
+            let Some(cid) = page.last() else { break };
+            last = Some(cid.hash().to_bytes());
+            self.note_outside(&page)?;
+        }
+        self.outsides.write().push(keeper);
+        Ok(())
+    }
+
+    /// Whether a marker was ever set: an empty file that says so without opening anything else.
+    pub(crate) fn has_marker(&self, name: &str) -> bool {
+        self.disk.open(&self.dir.join(name), Open::Read).is_ok()
+    }
+
+    /// Sets a marker; durable when it returns.
+    pub(crate) fn set_marker(&self, name: &str) -> Result<(), StoreError> {
+        if self.has_marker(name) {
+            return Ok(());
+        }
+        let path = self.dir.join(name);
+        let fail = |what| move |error| StoreError::io(what, &self.dir.join(name), error);
+        self.disk.create_dir_all(&self.dir).map_err(fail("create"))?;
+        self.disk.open(&path, Open::Create).map_err(fail("create"))?.sync().map_err(fail("flush"))?;
+        self.disk.sync_dir(&self.dir).map_err(fail("flush"))
+    }
+
+    /// Whether a keeper's block counts as stored, now.
+    pub(crate) fn counts_as_here(&self, cid: &Cid) -> bool {
+        self.blocks.is_outside(cid)
+    }
+
+    /// Whether a pin may count on this block: it is stored, or is a part of a file that is referred to.
+    pub fn is_here(&self, cid: &Cid) -> bool {
+        self.blocks.is_here(cid)
+    }
+
+    /// These blocks of a keeper count as stored from now on.
+    pub(crate) fn note_outside(&self, cids: &[Cid]) -> Result<(), StoreError> {
+        self.blocks.note_outside(cids)
     }
 
     pub(crate) fn check_complete(&self, cid: &Cid, kind: PinKind) -> Result<(), StoreError> {

@@ -149,8 +149,7 @@ impl<'a, S: Seen> Walk<'a, S> {
 /// Fails unless everything a pin would reach is here.
 pub(crate) fn check_complete(blocks: &Blocks, cid: &Cid, kind: PinKind) -> Result<(), StoreError> {
     if kind == PinKind::Direct {
-        let here = cid.hash().is_identity() || blocks.len(cid).is_some();
-        return if here { Ok(()) } else { Err(incomplete(cid, cid)) };
+        return if blocks.is_here(cid) { Ok(()) } else { Err(incomplete(cid, cid)) };
     }
     let mut walk = Walk::new(blocks, HashSet::new());
     walk.push_root(&blocks.index.read(), cid);
@@ -163,7 +162,7 @@ pub(crate) fn find_hole(blocks: &Blocks, root: &Cid) -> Result<(), StoreError> {
     let mut seen = HashSet::new();
     let mut stack = vec![root.clone()];
     while let Some(cid) = stack.pop() {
-        if Codec::of(cid.codec()) == Codec::Leaf && (cid.hash().is_identity() || blocks.len(&cid).is_some()) {
+        if Codec::of(cid.codec()) == Codec::Leaf && blocks.is_here(&cid) {
             continue;
         }
         let data = match merkury_core::Block::from_identity(&cid) {
@@ -211,7 +210,7 @@ pub(crate) fn each_indirect(
             for link in codec::links(cid.codec(), block.data()).unwrap_or_default() {
                 let Some(child) = blocks.id(&link) else { continue };
                 let pinned = tables.get(crate::pins::TABLE, &link.to_bytes()).is_some();
-                if !pinned && blocks.len(&link).is_some() && told.add(child) {
+                if !pinned && blocks.is_here(&link) && told.add(child) {
                     each(&link, &pin.cid)?;
                 }
                 if Codec::of(link.codec()) != Codec::Leaf {

@@ -1,6 +1,7 @@
 //! Suites that every implementation of a trait must pass, and blocks in memory. For tests only.
 //!
-//! Parts: [`MemoryBlocks`] (all three block capabilities in a map), [`blocks_suite`] (what each block store promises).
+//! Parts: [`MemoryBlocks`] (all three block capabilities in a map), [`blocks_suite`] (what each block store promises),
+//! [`read_only_suite`] (what one that cannot be written to does).
 //! A new store, wrapper or remote calls the suite from its own tests.
 
 #![allow(clippy::unwrap_used)] // A suite is a test: it ends by panicking.
@@ -9,4 +10,4 @@ mod memory;
 mod suite;
 
 pub use memory::MemoryBlocks;
-pub use suite::{BlockStore, blocks_suite, sample_block};
+pub use suite::{blocks_suite, read_only_suite, sample_block};

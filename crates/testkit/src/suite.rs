@@ -7,12 +7,7 @@ use futures::executor::block_on;
 use merkury_core::block::CidFormat;
 use merkury_core::cid::codec_code;
 use merkury_core::multihash::code;
-use merkury_core::{Block, BlockGet, BlockHas, BlockPut, Cid, GetError, Multihash};
-
-/// All three capabilities at once.
-pub trait BlockStore: BlockGet + BlockPut + BlockHas + 'static {}
-
-impl<T: BlockGet + BlockPut + BlockHas + 'static> BlockStore for T {}
+use merkury_core::{Block, BlockStore, Cid, GetError, Multihash, PutError};
 
 /// A raw block whose bytes follow from `seed`, so that runs repeat.
 pub fn sample_block(seed: u64, bytes: usize) -> Block {
@@ -117,6 +112,28 @@ fn many_writers_and_readers(store: &Arc<dyn BlockStore>) {
             });
         }
     });
+}
+
+/// Runs the promises of a store that cannot be written to against one that was filled with `blocks` before. The rest of the
+/// suite is about puts; here each must be refused and change nothing.
+pub fn read_only_suite(store: &dyn BlockStore, blocks: &[Block]) {
+    for block in blocks {
+        assert!(store.has(block.cid()));
+        assert_eq!(store.size_of(block.cid()), Some(block.data().len() as u64));
+        assert_eq!(store.get_local(block.cid()).unwrap().as_ref(), Some(block));
+        assert_eq!(&block_on(store.get(block.cid())).unwrap(), block);
+        let other = Cid::v1(codec_code::DAG_CBOR, block.cid().hash().clone());
+        let found = store.get_local(&other).unwrap().unwrap();
+        assert_eq!((found.cid(), found.data()), (&other, block.data()), "one hash, many names");
+    }
+    identity_needs_no_storage(store);
+    let absent = sample_block(0x00c0_ffee, 77);
+    assert!(matches!(store.put_many(vec![absent.clone()]), Err(PutError::Failed(_))));
+    assert!(!store.has(absent.cid()));
+    assert_eq!(store.size_of(absent.cid()), None);
+    assert!(store.get_local(absent.cid()).unwrap().is_none());
+    assert!(matches!(block_on(store.get(absent.cid())), Err(GetError::NotHere { cid }) if cid == *absent.cid()));
+    store.commit().unwrap();
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("api", &["core"]),
     ("store", &["core"]),
+    ("kubo", &["core"]),
     ("unixfs", &["core"]),
     ("bitswap", &["core"]),
     ("http", &[]),
     ("net", &["core", "bitswap"]),
-    ("node", &["core", "api", "store", "unixfs", "bitswap", "net"]),
+    ("node", &["core", "api", "store", "kubo", "unixfs", "bitswap", "net"]),
     ("commands", &["core", "api", "http"]),
     ("gateway", &["core", "api", "http"]),
     ("testkit", &["core"]),
@@ -24,8 +25,8 @@ const KEPT: &[(&str, &[&str])] = &[
     ("libp2p", &["net"]),
     ("hickory-resolver", &["net"]),
     ("redb", &["store"]),
-    ("hyper", &["http", "commands"]),
-    ("tokio", &["http", "net", "node", "commands", "gateway", "testkit", "merkury"]),
+    ("hyper", &["http", "commands", "kubo"]),
+    ("tokio", &["http", "kubo", "net", "node", "commands", "gateway", "testkit", "merkury"]),
 ];
 
 pub(super) fn check(files: &[File]) -> Vec<Finding> {

@@ -33,6 +33,7 @@ pub mod key_ls;
 pub mod key_rename;
 pub mod key_rm;
 pub mod ls;
+pub mod migrate;
 pub mod pin_add;
 pub mod pin_ls;
 pub mod pin_rm;

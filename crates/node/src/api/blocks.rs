@@ -18,7 +18,7 @@ impl Blocks for Handle {
 
     fn stat<'a>(&'a self, cid: &'a Cid) -> Answer<'a, BlockStat> {
         Box::pin(async move {
-            if let Some(size) = self.inner.store()?.size_of(cid) {
+            if let Some(size) = self.inner.stores()?.blocks.size_of(cid) {
                 return Ok(BlockStat { cid: cid.clone(), size });
             }
             let block = self.getter()?.get(cid).await?;
@@ -27,7 +27,7 @@ impl Blocks for Handle {
     }
 
     fn has<'a>(&'a self, cid: &'a Cid) -> Answer<'a, bool> {
-        Box::pin(async move { Ok(self.inner.store()?.has(cid)) })
+        Box::pin(async move { Ok(self.inner.stores()?.blocks.has(cid)) })
     }
 
     fn put(&self, data: Bytes, options: BlockPutOptions) -> Answer<'_, BlockStat> {
@@ -63,14 +63,18 @@ impl Blocks for Handle {
     fn list(&self) -> ItemStream<Cid> {
         let inner = self.inner.clone();
         stream::from_blocking(move |items| {
-            for found in inner.store()?.cids().map_err(store_error)? {
+            let stores = inner.stores()?;
+            for found in stores.main.cids().map_err(store_error)? {
                 let (cid, _) = found.map_err(store_error)?;
                 let listed = Cid::v1(codec_code::RAW, cid.hash().clone());
                 if items.send(listed).is_err() {
                     return Ok(());
                 }
             }
-            Ok(())
+            match &stores.kubo {
+                Some(kubo) => kubo.each_block(&mut |cid| stores.main.has(&cid) || items.send(cid).is_ok()),
+                None => Ok(()),
+            }
         })
     }
 }

@@ -13,7 +13,7 @@ use merkury_api::{
 use merkury_core::block::CidFormat;
 use merkury_core::multihash::code;
 use merkury_core::{Block, BlockHas, Cid, ContentPath};
-use merkury_store::{Store, TempPin};
+use merkury_store::TempPin;
 use merkury_unixfs::build::CidOptions;
 use merkury_unixfs::mfs::{self, MfsError, MfsOptions, MfsPath, WriteOptions};
 use merkury_unixfs::read::File;
@@ -22,7 +22,7 @@ use merkury_unixfs::{dir, walk};
 use super::files::{BodyReader, stat_of_block};
 use super::with_kind;
 use crate::config::import;
-use crate::inner::{Handle, blocking, store_error};
+use crate::inner::{Handle, Inner, blocking, store_error};
 
 /// Name of the root in the store.
 const ROOT: &str = "mfs";
@@ -71,7 +71,7 @@ impl Handle {
             let store = handle.inner.store()?;
             let mut state = handle.inner.mfs.blocking_lock();
             let keep = store.temp_pin();
-            let root = current_root(&store, &state)?;
+            let root = current_root(&handle.inner, &state)?;
             let mut files = mfs::Mfs::new(handle.getter()?, handle.inner.put()?, handle.mfs_options()?, root.clone());
             let answer = change(&mut files)?;
             let new = files.root().clone();
@@ -97,7 +97,7 @@ impl Handle {
     async fn look(&self) -> Result<mfs::Mfs, ApiError> {
         let state = self.inner.mfs.lock().await;
         let store = self.inner.store()?;
-        let root = current_root(&store, &state)?;
+        let root = current_root(&self.inner, &state)?;
         Ok(mfs::Mfs::new(self.getter()?, store, self.mfs_options()?, root))
     }
 
@@ -111,14 +111,37 @@ impl Handle {
     }
 }
 
+impl Handle {
+    /// Makes `root` the file system when nothing was ever put into ours; says whether it did. Call it from blocking threads.
+    pub(crate) fn adopt_mfs_root(&self, root: &Cid) -> Result<bool, ApiError> {
+        let store = self.inner.store()?;
+        let state = self.inner.mfs.blocking_lock();
+        let stored = store.roots().get(ROOT).map_err(store_error)?;
+        let is_unused = match stored {
+            Some(stored) => stored == mfs::Mfs::empty_root(&*store, &MfsOptions::default()).map_err(mfs_error)?,
+            None => true,
+        };
+        if state.unsaved.is_some() || !is_unused {
+            return Ok(false);
+        }
+        store.roots().set(ROOT, root).map_err(store_error)?;
+        Ok(true)
+    }
+}
+
 /// The root; a new file system is an empty directory.
-fn current_root(store: &Store, state: &MfsState) -> Result<Cid, ApiError> {
+fn current_root(inner: &Inner, state: &MfsState) -> Result<Cid, ApiError> {
+    let stores = inner.stores()?;
     if let Some((root, _)) = &state.unsaved {
         return Ok(root.clone());
     }
-    match store.roots().get(ROOT).map_err(store_error)? {
+    match stores.main.roots().get(ROOT).map_err(store_error)? {
         Some(root) => Ok(root),
-        None => mfs::Mfs::empty_root(store, &MfsOptions::default()).map_err(mfs_error),
+        None => match stores.kubo.as_ref().map(|kubo| kubo.mfs_root()).transpose()?.flatten() {
+            // Kubo's, until the first change makes one of ours.
+            Some(root) => Ok(root),
+            None => mfs::Mfs::empty_root(&*stores.main, &MfsOptions::default()).map_err(mfs_error),
+        },
     }
 }
 
@@ -279,7 +302,7 @@ fn entry_of(name: String, block: &Block, long: bool) -> Result<MfsEntry, ApiErro
 impl Handle {
     /// Whether everything below is here, and how many bytes are.
     async fn local_part(&self, root: &Cid) -> Result<(bool, u64), ApiError> {
-        let store = self.inner.store()?;
+        let store = self.inner.stores()?.blocks.clone();
         if !store.has(root) {
             return Ok((false, 0));
         }

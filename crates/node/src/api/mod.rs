@@ -5,7 +5,9 @@ mod config;
 mod dag;
 mod files;
 mod keys;
+mod kubo_pins;
 mod mfs;
+mod migrate;
 mod names;
 mod peers;
 mod pins;
@@ -38,20 +40,30 @@ impl Handle {
             routing: shared.clone(),
             peers: shared.clone(),
             repo: shared.clone(),
+            migrate: shared.clone(),
             config: shared,
         }
     }
 
     /// Blocks for one reader: from here, and with [`Reach::Network`] from peers, in a session of its own.
     pub(crate) fn getter(&self) -> Result<Arc<dyn BlockGet>, ApiError> {
-        let store = self.inner.store()?;
+        self.getter_that(false)
+    }
+
+    /// As [`Handle::getter`], for what is to be pinned: all that is read is in the main store afterwards.
+    pub(crate) fn copying_getter(&self) -> Result<Arc<dyn BlockGet>, ApiError> {
+        self.getter_that(true)
+    }
+
+    fn getter_that(&self, copies: bool) -> Result<Arc<dyn BlockGet>, ApiError> {
+        let stores = self.inner.stores()?;
         let remote = match (self.reach, self.inner.net.get(), self.inner.ingest.get()) {
             (Reach::Network, Some(net), Some(ingest)) => {
                 Some(Remote { session: net.exchange().session(), ingest: ingest.clone() })
             }
             _ => None,
         };
-        Ok(Arc::new(Getter { store, remote }))
+        Ok(Arc::new(Getter { stores, copies, remote }))
     }
 }
 

@@ -38,7 +38,7 @@ impl Pins for Handle {
             let store = handle.inner.store()?;
             let keep = store.temp_pin();
             keep.protect(&cid);
-            let get = handle.getter()?;
+            let get = handle.copying_getter()?;
             match options.mode {
                 PinMode::Direct => drop(get.get(&cid).await?),
                 // What is complete here already needs no walk: the pin itself is checked in memory.
@@ -79,6 +79,7 @@ impl Pins for Handle {
             match pins.remove(&cid) {
                 Ok(_) => Ok(()),
                 Err(StoreError::NotPinned { .. }) => {
+                    inner.refuse_kubo_pin(&cid)?;
                     Err(ApiError::not_found("not pinned or pinned indirectly")
                         .hint("merkury pin ls prints what is pinned"))
                 }
@@ -127,7 +128,7 @@ impl Pins for Handle {
 impl Handle {
     /// Gets every block below a root that is not here.
     pub(crate) async fn fetch_all(&self, root: &Cid) -> Result<(), ApiError> {
-        let blocks = walk::fetch(self.getter()?, root.clone());
+        let blocks = walk::fetch(self.copying_getter()?, root.clone());
         blocks.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(|error| with_kind(error.kind(), error))
     }
 }
@@ -186,7 +187,7 @@ impl Inner {
             };
             store.pins().list_indirect(&mut each).map_err(store_error)?;
         }
-        Ok(())
+        self.list_kubo_pins(filter, items)
     }
 
     fn look_up_pins(&self, filter: &PinFilter, items: &Items<PinEntry>) -> Result<(), ApiError> {
@@ -203,7 +204,7 @@ impl Inner {
                     kind: PinKind::Indirect { via: Some(root) },
                     name: String::new(),
                 }),
-                None => None,
+                None => self.kubo_pin(cid)?,
             };
             let entry = entry.filter(|entry| {
                 all || match entry.kind {

@@ -24,7 +24,8 @@ impl Repo for Handle {
     fn gc(&self) -> ItemStream<GcEvent> {
         let inner = self.inner.clone();
         stream::from_blocking(move |items| {
-            let store = inner.store()?;
+            let stores = inner.stores()?;
+            let store = &stores.main;
             let mut each = |event| {
                 if let merkury_store::GcEvent::Removed { cid, .. } = event {
                     // A reader that left does not stop a collection half way.
@@ -32,6 +33,10 @@ impl Repo for Handle {
                 }
             };
             let stats = store.gc(&GcOptions::default(), &mut each).map_err(store_error)?;
+            // Copies on other disks drop what the store dropped.
+            if let Some(mirror) = &stores.mirror {
+                mirror.catch_up().map_err(store_error)?;
+            }
             let done = GcEvent::Done { blocks: stats.removed_blocks, bytes_freed: stats.reclaimed_bytes };
             let _ = items.send(done);
             Ok(())

@@ -1,6 +1,7 @@
 //! Configuration: Kubo's JSON file, read into typed values, written back with unknown keys kept.
 //!
-//! Parts: [`document`] (dotted keys, secrets), [`profiles`], [`settings`] (typed getters), [`identity`].
+//! Parts: [`document`] (dotted keys, secrets), [`profiles`], [`settings`] (typed getters), [`identity`],
+//! [`stores`] (`Merkury.Store`).
 //! The file itself is read and replaced atomically by the store crate's repository; this module owns its meaning.
 
 pub(crate) mod document;
@@ -8,6 +9,7 @@ pub(crate) mod identity;
 pub(crate) mod import;
 pub mod profiles;
 pub mod settings;
+pub(crate) mod stores;
 
 use serde_json::Value;
 
@@ -97,5 +99,6 @@ pub(crate) fn check(document: &Value) -> Result<(), ConfigError> {
     view.duration("Swarm.ConnMgr.GracePeriod", std::time::Duration::ZERO)?;
     view.text("Routing.Type", "auto")?;
     import::mfs_options(document)?;
+    stores::StoreSettings::read(document, std::path::Path::new(""))?;
     Ok(())
 }

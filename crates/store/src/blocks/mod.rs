@@ -259,7 +259,7 @@ impl Blocks {
     }
 
     /// Called with the index locked, as the collector begins with the index locked.
-    fn note_fresh(&self, id: Id) {
+    pub(crate) fn note_fresh(&self, id: Id) {
         if self.collecting.load(Ordering::Relaxed) {
             self.fresh.lock().push(id);
         }

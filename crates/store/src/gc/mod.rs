@@ -1,6 +1,6 @@
 //! Garbage collection: removes what no pin, root or temporary pin reaches, while writers go on.
 //!
-//! Parts: this file (mark, sweep), [`compact`] (giving space back).
+//! Parts: this file (mark, sweep), [`compact`] (giving space back), [`outside`] (blocks that a keeper has).
 //!
 //! How it keeps what is needed:
 //! - *Mark* walks recorded links in memory from all pins and roots. If a recursive pin has a hole, or a block of it that does
@@ -15,13 +15,16 @@
 //! copied, flushed, and the index' account of it flushed.
 
 mod compact;
+mod outside;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use merkury_core::Cid;
 
-use crate::blocks::{Blocks, Id, Place};
+use crate::blocks::{Blocks, Id, Index, Place};
 use crate::meta::Tables;
+use crate::outside::Outside;
 use crate::temp::TempPins;
 use crate::walk::{self, Marks, Walk};
 use crate::{PinKind, Pins, StoreError};
@@ -135,6 +138,26 @@ impl<'a> Collection<'a> {
     ///
     /// With `even_fresh`, also blocks that were put since the collection began.
     pub(crate) fn forget(&mut self, batch: &[(Place, Id)], even_fresh: bool) -> Result<Vec<bool>, StoreError> {
+        self.when_marked(|collection, index| {
+            let mut forgotten = Vec::with_capacity(batch.len());
+            for (place, id) in batch {
+                let there = index.stored(*id).is_some_and(|(now, _)| now == *place);
+                let dead = there && collection.may_go(index, *id, even_fresh);
+                if dead {
+                    index.forget(*id);
+                }
+                forgotten.push(dead);
+            }
+            forgotten
+        })
+    }
+
+    fn may_go(&self, index: &Index, id: Id, even_fresh: bool) -> bool {
+        (even_fresh || index.epoch_of(id) < self.keep_from) && !self.is_kept(id)
+    }
+
+    /// Marks what was named and put meanwhile, then acts while nothing can be named or put.
+    fn when_marked<T>(&mut self, act: impl FnOnce(&Self, &mut Index) -> T) -> Result<T, StoreError> {
         loop {
             self.walk.run()?;
             let mut gate = self.temp.gate();
@@ -146,17 +169,7 @@ impl<'a> Collection<'a> {
             if self.walk.has_unread() {
                 continue;
             }
-            let mut forgotten = Vec::with_capacity(batch.len());
-            for (place, id) in batch {
-                let there = index.stored(*id).is_some_and(|(now, _)| now == *place);
-                let old = even_fresh || index.epoch_of(*id) < self.keep_from;
-                let dead = there && old && !self.is_kept(*id);
-                if dead {
-                    index.forget(*id);
-                }
-                forgotten.push(dead);
-            }
-            return Ok(forgotten);
+            return Ok(act(self, &mut index));
         }
     }
 
@@ -193,6 +206,7 @@ pub(crate) fn collect(
     temp: &TempPins,
     tables: &Tables,
     pins: Pins<'_>,
+    outsides: &[Arc<dyn Outside>],
     options: &GcOptions,
     each: &mut dyn FnMut(GcEvent),
 ) -> Result<GcStats, StoreError> {
@@ -216,8 +230,16 @@ pub(crate) fn collect(
         collection.mark_root(cid)?;
     }
     collection.sweep(&mut stats, each)?;
+    for keeper in outsides {
+        collection.sweep_outside(&**keeper, &mut stats, each)?;
+    }
     drop(collection);
     compact::compact(blocks, &mut stats)?;
     stats.kept_blocks = blocks.index.read().blocks();
     Ok(stats)
+}
+
+/// Gives back the space of removed blocks. The caller holds the lock against other collections.
+pub(crate) fn compact_alone(blocks: &Blocks) -> Result<(), StoreError> {
+    compact::compact(blocks, &mut GcStats::default())
 }

@@ -12,3 +12,4 @@ mod pins;
 mod repo;
 mod support;
 mod why;
+mod wrap;

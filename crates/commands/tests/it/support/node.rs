@@ -80,6 +80,7 @@ impl Node for FakeNode {
             routing: handle.clone(),
             peers: handle.clone(),
             repo: handle.clone(),
+            migrate: handle.clone(),
             config: handle,
         }
     }
@@ -91,6 +92,13 @@ impl Node for FakeNode {
     fn shutdown(&self) -> Answer<'_, ()> {
         self.stopped.store(true, Ordering::SeqCst);
         ok(())
+    }
+}
+
+impl Migrate for Handle {
+    fn migrate(&self, request: MigrateRequest) -> ItemStream<MigrateEvent> {
+        let done = Migrated { source: request.from, blocks_copied: 3, bytes_copied: 4096, ..Migrated::default() };
+        one(MigrateEvent::Done(Box::new(done)))
     }
 }
 

@@ -83,6 +83,7 @@ impl Node for Memory {
             routing: nothing.clone(),
             peers: nothing.clone(),
             repo: nothing.clone(),
+            migrate: nothing.clone(),
             config: nothing,
         }
     }

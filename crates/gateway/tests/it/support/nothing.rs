@@ -76,6 +76,11 @@ impl Repo for Nothing {
 }
 
 #[rustfmt::skip]
+impl Migrate for Nothing {
+    fn migrate(&self, _: MigrateRequest) -> ItemStream<MigrateEvent> { nothing() }
+}
+
+#[rustfmt::skip]
 impl Config for Nothing {
     fn get<'a>(&'a self, _: &'a str) -> Answer<'a, Value> { never() }
     fn set<'a>(&'a self, _: &'a str, _: Value) -> Answer<'a, Value> { never() }

@@ -1,7 +1,7 @@
 //! The index: which blocks are stored, where, and which blocks they lead to. All of it in memory.
 //!
 //! Parts: [`name`] (what is kept of a multihash), [`table`] (from names to ids), [`codec`], this file (entries, edges), [`image`] (the checkpoint file and
-//! the frames appended to it, as bytes), [`renumber`] (giving up ids).
+//! the frames appended to it, as bytes), [`renumber`] (giving up ids), [`outside`] (blocks kept elsewhere).
 //!
 //! A block has an [`Id`], a number that does not change while anybody holds [`Blocks::hold_ids`](super::Blocks::hold_ids). A block that something links to has one
 //! although it is not stored ("absent"): when it comes, all edges to it are there already. Per stored block: 32 bytes, 11
@@ -15,10 +15,11 @@
 mod codec;
 pub(crate) mod image;
 mod name;
+mod outside;
 mod renumber;
 mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::StoreError;
@@ -145,6 +146,8 @@ pub(crate) struct Index {
     edges: Vec<u32>,
     /// Codecs, other than the entry's, under which a block must be read to know all it leads to.
     aliases: BTreeSet<(Id, Codec)>,
+    /// Blocks that a keeper has: see [`outside`].
+    outside: HashSet<Id>,
     usage: BTreeMap<u32, Usage>,
     blocks: u64,
     bytes: u64,
@@ -164,6 +167,7 @@ impl Index {
             epoch: 1,
             edges: vec![0],
             aliases: BTreeSet::new(),
+            outside: HashSet::new(),
             usage: BTreeMap::new(),
             blocks: 0,
             bytes: 0,
@@ -215,6 +219,7 @@ impl Index {
                 UNDECODABLE => Edges::Undecodable,
                 run => Edges::To(self.run(run)),
             },
+            _ if self.is_outside(id) => Edges::To(&[]),
             _ => Edges::Absent,
         }
     }

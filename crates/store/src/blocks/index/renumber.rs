@@ -50,15 +50,21 @@ impl Index {
             next.place_in_table(entry.home, print, Id(id));
         }
         next.aliases = self.aliases.iter().filter_map(|(id, codec)| Some((Id(new_id(id.0)?), *codec))).collect();
+        next.outside = self.outside.iter().filter_map(|id| new_id(id.0)).map(Id).collect();
         // What was put since the last flush is still to be written in a frame.
         next.changed = self.changed.iter().filter_map(|id| new_id(id.0)).map(Id).collect();
         next.aliases_changed = self.aliases_changed;
         *self = next;
     }
 
-    /// For each id whether it is stored, or linked to from a block that is.
+    /// For each id whether it is stored, here or elsewhere, or linked to from a block that is.
     fn needed(&self) -> Vec<bool> {
         let mut needed: Vec<bool> = self.entries.iter().map(Entry::is_stored).collect();
+        for id in &self.outside {
+            if let Some(needed) = needed.get_mut(id.at()) {
+                *needed = true;
+            }
+        }
         for entry in self.entries.iter().filter(|entry| entry.is_stored() && entry.edges != UNDECODABLE) {
             for child in self.run(entry.edges) {
                 if let Some(needed) = needed.get_mut(*child as usize) {

@@ -1,0 +1,152 @@
+//! From `Merkury.Store` in the configuration to one store: what is written to, over what is only read.
+//!
+//! The [`Store`] in the repository decides what is kept; everything else wraps it (see `merkury_store::wrap`): copies on
+//! other disks, references to parts of the user's files, and below it stores that are only read, first of all Kubo's own
+//! when the repository was Kubo's.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use merkury_api::ApiError;
+use merkury_core::BlockStore;
+use merkury_kubo::{KuboBlocks, KuboRepo, Layout};
+use merkury_store::wrap::{Layers, Mirror, NoCopy, ReadCache, ReadOnly};
+use merkury_store::{Options, Repo, RepoLock, Store};
+use serde_json::Value;
+
+use crate::config::stores::{Layer, StoreSettings};
+use crate::inner::{repo_error, store_error};
+use crate::kubo_view::{KuboView, kubo_error};
+
+/// The stores of a node.
+pub(crate) struct Stores {
+    /// Where everything is written and pinned.
+    pub(crate) main: Arc<Store>,
+    /// What everything is read through, and written through.
+    pub(crate) blocks: Arc<Layers>,
+    /// References to parts of files; there when they are switched on or were ever used.
+    pub(crate) no_copy: Option<Arc<NoCopy>>,
+    /// Copies on other disks.
+    pub(crate) mirror: Option<Arc<Mirror>>,
+    /// Kubo's pins and MFS root, when the repository was Kubo's.
+    pub(crate) kubo: Option<Arc<KuboView>>,
+    // Other directories that are ours while this lives.
+    _locks: Vec<RepoLock>,
+}
+
+/// Opens everything that the configuration names. The caller holds the repository's lock.
+pub(crate) fn open(repo: &Repo, config: &Value) -> Result<Stores, ApiError> {
+    let settings = StoreSettings::read(config, repo.path())?;
+    let main = Store::open(&repo.store_dir(), Options::default()).map_err(store_error)?;
+    let mut locks = Vec::new();
+    let mut top: Arc<dyn BlockStore> = main.clone();
+    let mirror = open_mirror(&main, &settings.mirrors, &mut locks)?;
+    if let Some(mirror) = &mirror {
+        top = mirror.clone();
+    }
+    let no_copy = open_no_copy(repo, config, &main, &top)?;
+    if let Some(no_copy) = &no_copy {
+        top = no_copy.clone();
+    }
+    let kubo = if settings.kubo_in_place { in_place(repo.path())? } else { None };
+    let mut below: Vec<Arc<dyn BlockStore>> = Vec::new();
+    if let Some(kubo) = &kubo {
+        below.push(kubo.blocks().clone());
+    }
+    for layer in &settings.layers {
+        below.push(open_layer(layer, &mut locks)?);
+    }
+    let below = cached(below, settings.read_cache_bytes);
+    let blocks = Arc::new(Layers::new(top, below));
+    Ok(Stores { main, blocks, no_copy, mirror, kubo, _locks: locks })
+}
+
+fn open_mirror(
+    main: &Arc<Store>,
+    paths: &[PathBuf],
+    locks: &mut Vec<RepoLock>,
+) -> Result<Option<Arc<Mirror>>, ApiError> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let copies = paths.iter().map(|path| open_other(path, locks)).collect::<Result<Vec<_>, _>>()?;
+    let lags = copies.iter().any(|copy| copy.stat().blocks != main.stat().blocks);
+    let mirror = Arc::new(Mirror::new(main.clone(), copies));
+    if lags {
+        let mirror = mirror.clone();
+        let work = move || match mirror.catch_up() {
+            Ok(done) => tracing::info!(written = done.written, removed = done.removed, "copies of the store are up to date"),
+            Err(error) => tracing::error!(%error, "copies of the store could not be brought up to date"),
+        };
+        let started = std::thread::Builder::new().name("mirror".into()).spawn(work);
+        started.map_err(|error| ApiError::internal(format!("cannot start a thread: {error}")))?;
+    }
+    Ok(Some(mirror))
+}
+
+/// A store in another directory, locked as a repository is.
+fn open_other(path: &Path, locks: &mut Vec<RepoLock>) -> Result<Arc<Store>, ApiError> {
+    let other = Repo::at(path);
+    locks.push(other.lock().map_err(repo_error)?);
+    Store::open(&other.store_dir(), Options::default()).map_err(store_error)
+}
+
+fn open_no_copy(
+    repo: &Repo,
+    config: &Value,
+    main: &Arc<Store>,
+    top: &Arc<dyn BlockStore>,
+) -> Result<Option<Arc<NoCopy>>, ApiError> {
+    let on = |name: &str| config.pointer(&format!("/Experimental/{name}")).and_then(Value::as_bool) == Some(true);
+    if !on("FilestoreEnabled") && !on("UrlstoreEnabled") && !NoCopy::was_used(main) {
+        return Ok(None);
+    }
+    // As in Kubo: files beside the repository and below its parent.
+    let path = repo.path().canonicalize().unwrap_or_else(|_| repo.path().to_owned());
+    let root = path.parent().unwrap_or(Path::new("/")).to_owned();
+    NoCopy::open_over(main.clone(), top.clone(), root, None).map(Some).map_err(store_error)
+}
+
+/// Kubo's own stores, when the repository was made by it.
+fn in_place(path: &Path) -> Result<Option<Arc<KuboView>>, ApiError> {
+    let repo = KuboRepo::at(path);
+    match repo.has_datastore() {
+        Ok(true) => {}
+        // A repository without the file, or one that was never Kubo's.
+        Ok(false) | Err(_) => return Ok(None),
+    }
+    if let Ok(Layout::Other { kind }) = repo.layout() {
+        tracing::warn!(
+            kind,
+            "this repository is Kubo's and keeps its content in a database that is not read; start Kubo on it and run \
+             merkury migrate --from its address"
+        );
+        return Ok(None);
+    }
+    KuboView::open(repo).map(|view| Some(Arc::new(view))).map_err(kubo_error)
+}
+
+fn open_layer(layer: &Layer, locks: &mut Vec<RepoLock>) -> Result<Arc<dyn BlockStore>, ApiError> {
+    match layer {
+        Layer::Kubo(path) => {
+            let blocks = KuboRepo::at(path).blocks().map_err(kubo_error)?;
+            Ok(Arc::new(KuboBlocks::new(blocks)))
+        }
+        Layer::Merkury(path) => Ok(Arc::new(ReadOnly::new(open_other(path, locks)?))),
+    }
+}
+
+/// One cache before all that is only read.
+fn cached(below: Vec<Arc<dyn BlockStore>>, bytes: usize) -> Vec<Arc<dyn BlockStore>> {
+    if bytes == 0 {
+        return below;
+    }
+    let mut below = below.into_iter();
+    match below.next() {
+        Some(first) => {
+            let all = Arc::new(Layers::new(first, below.collect()));
+            vec![Arc::new(ReadCache::new(all, bytes))]
+        }
+        None => Vec::new(),
+    }
+}
