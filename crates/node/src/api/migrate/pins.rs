@@ -44,7 +44,7 @@ impl Run<'_> {
             return Ok(());
         }
         let stronger = ours.as_ref().map_or(kind, |ours| if ours.kind == PinKind::Recursive { ours.kind } else { kind });
-        group.push(Pin { cid: pin.cid, kind: stronger, name: pin.name });
+        group.push(Pin { cid: pin.cid, kind: stronger, name: pin.name, expires_unix_secs: None });
         Ok(())
     }
 
