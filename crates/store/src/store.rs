@@ -250,8 +250,9 @@ impl Store {
         self.tables()?.accept()
     }
 
-    /// Fails while pins are in doubt: what is not pinned now may have been.
+    /// Fails while pins are in doubt: what is not pinned now may have been, or will be after the next start.
     pub(crate) fn check_may_remove(&self) -> Result<(), StoreError> {
+        self.tables()?.settle()?;
         match self.tables()?.doubt() {
             Some(why) => Err(StoreError::PinsInDoubt { why }),
             None => Ok(()),

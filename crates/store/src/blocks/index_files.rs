@@ -142,13 +142,18 @@ impl IndexFiles {
             }
             return if must { done } else { Ok(()) };
         }
-        match &state.delta {
-            Some(delta) if must => {
-                delta.sync().map_err(|e| StoreError::io("flush", &self.delta_path(), e))?;
-                self.disk.sync_dir(&self.dir).map_err(|e| StoreError::io("flush", &self.dir, e))
-            }
-            _ => Ok(()),
-        }
+        if must { self.flush_delta(&state) } else { Ok(()) }
+    }
+
+    /// Makes durable what the frames say.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        self.flush_delta(&self.state.lock())
+    }
+
+    fn flush_delta(&self, state: &State) -> Result<(), StoreError> {
+        let Some(delta) = &state.delta else { return Ok(()) };
+        delta.sync().map_err(|e| StoreError::io("flush", &self.delta_path(), e))?;
+        self.disk.sync_dir(&self.dir).map_err(|e| StoreError::io("flush", &self.dir, e))
     }
 
     /// Writes the whole index: when frames can no longer be appended, or opening had to read much.

@@ -51,10 +51,11 @@ pub(super) fn recover(
     let mut on_disk = segments.list()?;
     let past_covered = covered.segment + u32::from(covered.offset > 0);
     let next_segment = on_disk.keys().next_back().map_or(1, |last| last.saturating_add(1)).max(past_covered);
-    for segment in dropped {
-        if on_disk.remove(&segment).is_some() {
-            segments.remove(segment)?;
-        }
+    let dropped: Vec<u32> = dropped.into_iter().filter(|segment| on_disk.remove(segment).is_some()).collect();
+    if !dropped.is_empty() {
+        // What says so may be in the file by luck alone: without a flush a second crash takes it and leaves the removal.
+        files.flush()?;
+        dropped.into_iter().try_for_each(|segment| segments.remove(segment))?;
     }
     let Missing { mut damage, short } = forget_missing(&mut index, segments, &on_disk);
     let rebuilding = covered == Covered::default();
@@ -90,14 +91,22 @@ pub(super) fn recover(
             on_disk.insert(segment, tail.end);
         }
     }
-    sync_tails(segments, &grown)?;
+    // The index names a segment only after the name is durable. One that it does not know, even without a record, may be
+    // left by a process that died before; what comes next is appended to it.
+    let known = |segment: u32| segment < covered.segment || (segment == covered.segment && covered.offset > 0);
+    let new_names = on_disk.keys().any(|segment| !known(*segment));
+    sync_tails(segments, &grown, new_names)?;
     for what in &damage {
         tracing::error!(what, "the block store is damaged");
     }
 
+    // Not one before the place that the index covers: what is appended there would not be looked for after a crash. It is
+    // the newest when it was left, and nothing was put since.
+    let resumable = |segment: u32| segment + 1 >= next_segment && segment >= covered.segment;
     let last = on_disk.last_key_value().map(|(segment, len)| (*segment, *len));
-    let covered = match last {
-        Some((segment, len)) if segment + 1 >= next_segment => Covered { segment, offset: len as u32 },
+    let resume = last.filter(|(segment, _)| resumable(*segment));
+    let covered = match resume {
+        Some((segment, len)) => Covered { segment, offset: len as u32 },
         _ => Covered { segment: next_segment, offset: 0 },
     };
     let renumbered = index.wants_renumbering();
@@ -115,7 +124,7 @@ pub(super) fn recover(
         files.append(&index, Changes { covered, ids, aliases, dropped: &[], durable: false })?;
     }
     // A segment that was cut short from outside may end within a record: nothing can be appended to it.
-    let resume = last.filter(|(segment, _)| segment + 1 >= next_segment && !short.contains_key(segment));
+    let resume = resume.filter(|(segment, _)| !short.contains_key(segment));
     Ok(Recovered { index, files, resume, next_segment, damage })
 }
 
@@ -227,12 +236,12 @@ fn enter(index: &mut Index, segment: u32, offset: u64, block: Block) -> Result<(
 }
 
 /// A block taken for stored must be durable: these bytes may only be in the system's memory after a kill.
-fn sync_tails(segments: &Segments, grown: &[u32]) -> Result<(), StoreError> {
+fn sync_tails(segments: &Segments, grown: &[u32], new_names: bool) -> Result<(), StoreError> {
     for segment in grown {
         let file = segments.open_for_append(*segment)?;
         file.sync().map_err(|e| StoreError::io("flush", &segments.path(*segment), e))?;
     }
-    if grown.is_empty() { Ok(()) } else { segments.sync_dirs() }
+    if grown.is_empty() && !new_names { Ok(()) } else { segments.sync_dirs() }
 }
 
 /// Records whose hashes are checked together.

@@ -80,11 +80,14 @@ impl Segments {
         file.set_len(len).and_then(|()| file.sync()).map_err(|e| StoreError::io("cut", &path, e))
     }
 
-    /// Removes a segment. Readers that have it open go on.
+    /// Removes a segment, if it is there: opening removes those in which nothing is. Readers that have it open go on.
     pub(crate) fn remove(&self, segment: u32) -> Result<(), StoreError> {
         self.open.lock().remove(&segment);
         let path = self.path(segment);
-        self.disk.remove(&path).map_err(|e| StoreError::io("remove", &path, e))
+        match self.disk.remove(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io("remove", &path, error)),
+            _ => Ok(()),
+        }
     }
 
     /// Makes the names of new segments durable, and the directory's own name.

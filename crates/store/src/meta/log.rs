@@ -2,7 +2,8 @@
 //!
 //! Header: `MKMETA\r\n`, version (u32 LE), CRC-32 of both (u32 LE). Batch: payload length (u32 LE), CRC-32 of everything else in the
 //! batch (u32 LE), its number counting from 1 (u64 LE), payload. Payload: changes, each a kind byte (1 set, 2 delete),
-//! the table, the key and, for 1, the value, each with a varint length before it.
+//! the table, the key and, for 1, the value, each with a varint length before it. A log that was written anew ends with an
+//! empty batch until something is appended to it: so a process that finds it there flushes the directory first.
 //!
 //! Version 2 knows pins that expire, and writes the tables in many small batches where version 1 wrote one. A log of
 //! version 1 is read as it is and written anew with the first change: [`migrate_from_1`](super::migrate::migrate_from_1).

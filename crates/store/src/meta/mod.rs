@@ -70,6 +70,10 @@ struct LogState {
     /// After a rewriting failed: it begins again when the log is this long.
     rewrite_from: u64,
     failed: Option<String>,
+    /// The file's name is durable.
+    named: bool,
+    /// What was read from the file is durable.
+    flushed: bool,
 }
 
 /// Whether the log must be written anew before anything is appended to it.
@@ -80,6 +84,15 @@ enum Anew {
     Yes,
     /// It is damaged: a copy is kept.
     KeepingTheOld,
+}
+
+impl LogState {
+    fn check_usable(&self) -> Result<(), StoreError> {
+        match &self.failed {
+            Some(why) => Err(StoreError::Poisoned { why: why.clone() }),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Tables {
@@ -161,15 +174,36 @@ impl Tables {
     }
 
     /// Appends and flushes; returns how many bytes.
-    fn append(&self, state: &mut LogState, changes: &[Change]) -> Result<u64, StoreError> {
-        if let Some(why) = &state.failed {
-            return Err(StoreError::Poisoned { why: why.clone() });
+    /// Makes durable what the tables show: for who removes what they do not keep. What was read when the log was opened may be
+    /// in the system's memory alone, left by a process that was killed before its flush.
+    ///
+    /// Fails once a flush has failed: the log may hold changes that the tables here do not show.
+    pub(crate) fn settle(&self) -> Result<(), StoreError> {
+        let mut state = self.log.lock();
+        state.check_usable()?;
+        let Some(file) = state.file.clone().filter(|_| !state.flushed) else { return Ok(()) };
+        self.sync_name(&mut state)?;
+        self.flush(&mut state, &*file)
+    }
+
+    fn flush(&self, state: &mut LogState, file: &dyn DiskFile) -> Result<(), StoreError> {
+        if let Err(error) = file.sync() {
+            state.failed = Some(error.to_string());
+            return Err(StoreError::io("flush", &self.path, error));
         }
+        state.flushed = true;
+        Ok(())
+    }
+
+    fn append(&self, state: &mut LogState, changes: &[Change]) -> Result<u64, StoreError> {
+        state.check_usable()?;
         self.prepare(state)?;
         let batch = log::encode_batch(state.next_number, changes)?;
         let Some(file) = state.file.clone() else {
             return Err(StoreError::damaged(&self.path, 0, "the log could not be made"));
         };
+        // A process may have ended between giving a new log its name and flushing the directory.
+        self.sync_name(state)?;
         if let Err(error) = file.write_at(&batch, state.end) {
             // Nobody was told about this batch; without the cut its remains would look like damage later.
             if let Err(cut) = file.set_len(state.end) {
@@ -177,10 +211,7 @@ impl Tables {
             }
             return Err(StoreError::io("write to", &self.path, error));
         }
-        if let Err(error) = file.sync() {
-            state.failed = Some(error.to_string());
-            return Err(StoreError::io("flush", &self.path, error));
-        }
+        self.flush(state, &*file)?;
         state.end += batch.len() as u64;
         state.next_number += 1;
         Ok(batch.len() as u64)
@@ -224,7 +255,7 @@ impl Tables {
             None => Rewrite::begin(&self.disk, &self.path)?,
         };
         if rewrite.step(&self.tables, bytes)? {
-            return self.replace_by(state, &rewrite);
+            return self.replace_by(state, &mut rewrite);
         }
         state.rewrite = Some(rewrite);
         Ok(())
@@ -234,19 +265,29 @@ impl Tables {
         state.rewrite = None;
         let mut rewrite = Rewrite::begin(&self.disk, &self.path)?;
         while !rewrite.step(&self.tables, STEP_BYTES_MIN)? {}
-        self.replace_by(state, &rewrite)
+        self.replace_by(state, &mut rewrite)
     }
 
     /// The new log takes the place of the old one.
-    fn replace_by(&self, state: &mut LogState, rewrite: &Rewrite) -> Result<(), StoreError> {
+    fn replace_by(&self, state: &mut LogState, rewrite: &mut Rewrite) -> Result<(), StoreError> {
         rewrite.put_in_place()?;
         // From here on the new file is the log, whether or not its name is durable yet: a failure must stop us.
         (state.file, state.end, state.next_number) = rewrite.as_log();
+        state.named = false;
+        self.sync_name(state)
+    }
+
+    /// Makes the log's name durable, unless it is.
+    fn sync_name(&self, state: &mut LogState) -> Result<(), StoreError> {
+        if state.named {
+            return Ok(());
+        }
         let dir = self.path.parent().unwrap_or(std::path::Path::new("."));
         if let Err(error) = self.disk.sync_dir(dir) {
             state.failed = Some(error.to_string());
             return Err(StoreError::io("flush", dir, error));
         }
+        state.named = true;
         Ok(())
     }
 

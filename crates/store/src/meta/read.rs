@@ -35,6 +35,8 @@ pub(super) fn read(disk: &Arc<dyn Disk>, path: &Path, established: bool) -> Resu
         rewrite: None,
         rewrite_from: 0,
         failed: None,
+        named: true,
+        flushed: false,
     };
     let mut found = Found { state, tables: AllTables::new(), damage: Vec::new() };
     match disk.open(path, Open::Write) {
@@ -87,6 +89,7 @@ impl Found {
     /// Applies all batches that can be had; returns where the last one ends.
     fn read_batches(&mut self, path: &Path, bytes: &[u8]) -> usize {
         let mut at = log::HEADER_BYTES.min(bytes.len());
+        self.state.named = false;
         // A log of one batch or more whose header is gone as well may have lost its first batches without a trace.
         let header_lost = !self.damage.is_empty();
         while at < bytes.len() {
@@ -119,6 +122,8 @@ impl Found {
     }
 
     fn apply_batch(&mut self, path: &Path, at: usize, mut payload: &[u8]) {
+        // An empty batch is the end of a rewriting; a log to which something was appended has a durable name.
+        self.state.named = !payload.is_empty();
         loop {
             match log::next_change(&mut payload) {
                 Ok(Some(read)) => self.state.live_bytes = apply(&mut self.tables, &read, self.state.live_bytes),

@@ -80,8 +80,12 @@ impl Rewrite {
         Ok(false)
     }
 
-    /// Flushes the new log and gives it the old one's name. That the name is durable is for the caller to see to.
-    pub(super) fn put_in_place(&self) -> Result<(), StoreError> {
+    /// Flushes the new log and gives it the old one's name. That the name is durable is for the caller to see to; an empty
+    /// batch at the end, or nothing but the header, says that nobody has yet.
+    pub(super) fn put_in_place(&mut self) -> Result<(), StoreError> {
+        if self.next_number > 1 {
+            self.append(&[])?;
+        }
         let aside = aside(&self.path);
         self.file.sync().map_err(|e| StoreError::io("flush", &aside, e))?;
         self.disk.rename(&aside, &self.path).map_err(|e| StoreError::io("rename", &aside, e))

@@ -215,6 +215,26 @@ fn a_kill_at_any_operation_loses_nothing() {
     }
 }
 
+/// What a killed process left in the system's memory alone, the next one builds on: then the power fails.
+#[test]
+fn nor_does_a_kill_and_a_power_cut_after_it() {
+    for at in 1..=changes_of_script() {
+        let disk = SimDisk::new();
+        disk.set_fault(Fault::PowerCutAt(at));
+        let mut told = Told::default();
+        let _ = script(&disk, &mut told);
+        let disk = disk.after_kill();
+        let store = open(&disk).unwrap();
+        let late = raw(777, 900);
+        told.put(&store, &[late.clone()]).unwrap();
+        told.pin(&store, late.cid()).unwrap();
+        drop(store);
+        for seed in 0..4 {
+            told.check(&open(&disk.after_crash(seed)).unwrap(), &format!("kill at {at}, then a cut, seed {seed}"));
+        }
+    }
+}
+
 #[test]
 fn an_error_at_any_operation_is_told_and_loses_nothing() {
     for at in 1..=changes_of_script() {
@@ -226,6 +246,83 @@ fn an_error_at_any_operation_is_told_and_loses_nothing() {
         let context = format!("error at {at}");
         let after = disk.after_crash(at);
         told.check(&open(&after).unwrap_or_else(|error| panic!("{context}: {error}")), &context);
+    }
+}
+
+/// A killed process had asked for a removal of a pin, which the next one finds in the system's memory: what it kept is
+/// collected only once the power cannot bring the pin back.
+#[test]
+fn what_a_removed_pin_kept_is_collected_after_the_removal_is_durable() {
+    for at in 1..12 {
+        let disk = SimDisk::new();
+        let store = open(&disk).unwrap();
+        let block = raw(1, 500);
+        store.put_many(vec![block.clone()]).unwrap();
+        store.pins().add(block.cid(), PinKind::Recursive, "").unwrap();
+        disk.set_fault(Fault::PowerCutAt(at));
+        let _ = store.pins().remove(block.cid());
+        let disk = disk.after_kill();
+        drop(store);
+        let store = open(&disk).unwrap();
+        store.gc(&GcOptions::default(), &mut |_| {}).unwrap();
+        drop(store);
+        for seed in 0..8 {
+            let store = open(&disk.after_crash(seed)).unwrap();
+            Told::default().check(&store, &format!("kill at {at}, cut with seed {seed}"));
+        }
+    }
+}
+
+/// The pin was refused and may be in the log all the same: what it keeps must not be collected.
+#[test]
+fn nothing_is_collected_after_a_pin_could_not_be_flushed() {
+    for at in 1.. {
+        let disk = SimDisk::new();
+        let store = open(&disk).unwrap();
+        let (block, garbage) = (raw(1, 500), raw(2, 500));
+        store.put_many(vec![block.clone(), garbage]).unwrap();
+        store.commit().unwrap();
+        disk.set_fault(Fault::ErrorAt(at));
+        let pinned = store.pins().add(block.cid(), PinKind::Recursive, "");
+        disk.set_fault(Fault::None);
+        let collected = store.gc(&GcOptions::default(), &mut |_| {});
+        drop(store);
+        let store = open(&disk.after_kill()).unwrap();
+        let told = Told::default();
+        told.check(&store, &format!("error at {at}: {pinned:?}, {collected:?}"));
+        if pinned.is_ok() {
+            assert!(at > 5, "{at}");
+            break;
+        }
+    }
+}
+
+/// A segment that is left for good is not written to again: the index would not look there after a crash.
+#[test]
+fn what_is_put_after_a_collection_left_a_segment_is_found_without_the_index() {
+    let disk = SimDisk::new();
+    let store = open(&disk).unwrap();
+    let kept = raw(1, 3000);
+    store.put_many(vec![kept.clone()]).unwrap();
+    store.pins().add(kept.cid(), PinKind::Recursive, "").unwrap();
+    for round in 0..20 {
+        store.put_many((0..3).map(|n| raw(100 + round * 10 + n, 2000)).collect()).unwrap();
+        store.commit().unwrap();
+        store.gc(&GcOptions::default(), &mut |_| {}).unwrap();
+    }
+    drop(store);
+    let delta = Path::new(DIR).join("index.delta");
+    for n in 0..20 {
+        let store = open(&disk).unwrap();
+        let late = raw(1000 + n, 700);
+        store.put_many(vec![late.clone()]).unwrap();
+        store.commit().unwrap();
+        drop(store);
+        let disk = disk.after_kill();
+        disk_with(&disk, &delta, Vec::new());
+        let store = open(&disk).unwrap();
+        assert_has(&store, &late);
+        assert_has(&store, &kept);
     }
 }
 
