@@ -36,6 +36,7 @@ cargo xtask COMMAND
     --list             name the suites
     --quick            fewer rounds in the long suites
     --seed N           another seed for generated input (printed by every run)
+  compat               run Kubo's own suites whole and write docs/internals/compatibility.md
   bench [ROW...]       compare with Kubo in one run and write bench/RESULTS.md
     --list             name the rows
     --quick            a tenth of the size, one round
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         "ready" => ready::ready(),
         "peers" => suites::command(rest),
         "bench" => bench::command(rest),
+        "compat" => suites::compat::command(rest),
         "help" | "--help" | "-h" => {
             say::line(HELP.trim_end());
             Ok(())

@@ -4,6 +4,15 @@ use serde_json::Value;
 
 use crate::Answer;
 
+/// The configuration before and after a change, without secrets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConfigChange {
+    /// As it was.
+    pub old: Value,
+    /// As it is, or would be.
+    pub new: Value,
+}
+
 /// The configuration.
 pub trait Config: Send + Sync {
     /// The value of a dotted key; `NotFound` in Kubo's words.
@@ -17,4 +26,7 @@ pub trait Config: Send + Sync {
 
     /// Replaces the file; the identity stays.
     fn replace(&self, config: Value) -> Answer<'_, ()>;
+
+    /// Applies a profile by name. The file as it was is kept beside it; with `dry_run` nothing is written.
+    fn apply_profile<'a>(&'a self, name: &'a str, dry_run: bool) -> Answer<'a, ConfigChange>;
 }

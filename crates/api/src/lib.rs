@@ -25,7 +25,7 @@ mod routing;
 use std::sync::Arc;
 
 pub use blocks::{BlockPutOptions, BlockRemoved, BlockStat, Blocks};
-pub use config::Config;
+pub use config::{Config, ConfigChange};
 pub use dag::{
     CarImported, CarRange, CarScope, Dag, DagImportOptions, DagStat, DagStatItem, ExportRequest, Link, RefItem,
     RefsOptions,

@@ -1,6 +1,6 @@
 //! Help texts, laid out from the declarations: USAGE, SYNOPSIS, ARGUMENTS, OPTIONS, DESCRIPTION, SUBCOMMANDS.
 
-use crate::spec::{Arg, GLOBAL, Kind, Opt, Spec};
+use crate::spec::{Arg, GLOBAL, Kind, Opt, Spec, Tier};
 use crate::tree::Node;
 
 /// Width the text is wrapped at.
@@ -10,7 +10,7 @@ const WIDTH: usize = 80;
 pub fn short(program: &str, path: &[&str], node: &Node) -> String {
     let mut text = usage(program, path, node.spec);
     if !node.spec.help.is_empty() {
-        text.push_str(&indented(first_paragraph(node.spec.help)));
+        text.push_str(&paragraphs(first_paragraph(node.spec.help)));
         text.push('\n');
     }
     text.push_str(&subcommands(program, path, node));
@@ -42,7 +42,7 @@ pub fn long(program: &str, path: &[&str], node: &Node) -> String {
         text.push('\n');
     }
     if !spec.help.is_empty() {
-        text.push_str(&format!("DESCRIPTION\n\n{}\n", indented(spec.help)));
+        text.push_str(&format!("DESCRIPTION\n\n{}\n", paragraphs(spec.help)));
     }
     if !spec.examples.is_empty() {
         text.push_str(&format!("EXAMPLES\n\n{}\n", indented(&spec.examples.join("\n"))));
@@ -64,7 +64,12 @@ fn usage(program: &str, path: &[&str], spec: &Spec) -> String {
         line.push(' ');
         line.push_str(&arg);
     }
-    format!("USAGE\n  {line} - {}\n\n", spec.about)
+    let warning = match spec.tier {
+        Tier::Deprecated => "WARNING:   DEPRECATED, command will be removed in the future\n\n",
+        Tier::Removed => "WARNING:   REMOVED, command is no longer available\n\n",
+        Tier::Core | Tier::Common | Tier::Niche => "",
+    };
+    format!("{warning}USAGE\n{}\n", columns(&[(line, spec.about.to_owned())], " - "))
 }
 
 fn arg_word(arg: &Arg) -> String {
@@ -187,9 +192,35 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") }).collect()
 }
 
+/// Paragraphs, wrapped; lines that are indented stay as they are.
+fn paragraphs(text: &str) -> String {
+    let mut lines = Vec::new();
+    let mut words = String::new();
+    for line in text.lines() {
+        if line.is_empty() || line.starts_with(' ') {
+            lines.extend(filled(&mut words));
+            lines.push(line.to_owned());
+            continue;
+        }
+        words.push(' ');
+        words.push_str(line);
+    }
+    lines.extend(filled(&mut words));
+    indented(&lines.join("\n"))
+}
+
+/// The lines of a paragraph, which is empty afterwards.
+fn filled(words: &mut String) -> Vec<String> {
+    let text = std::mem::take(words);
+    if text.is_empty() { Vec::new() } else { wrap(&text, WIDTH - 2) }
+}
+
 fn subcommands(program: &str, path: &[&str], node: &Node) -> String {
     if node.children.is_empty() {
         return String::new();
+    }
+    if path.is_empty() {
+        return overview(node);
     }
     let rows: Vec<(String, String)> = node
         .children
@@ -207,4 +238,50 @@ fn subcommands(program: &str, path: &[&str], node: &Node) -> String {
         })
         .collect();
     format!("SUBCOMMANDS\n{}\n", columns(&rows, " - "))
+}
+
+/// The first words of all commands, by what they are for.
+const OVERVIEW: &[(&str, &[&str])] = &[
+    ("BASIC COMMANDS", &["init", "add", "cat", "get", "ls", "refs"]),
+    ("DATA STRUCTURE COMMANDS", &["dag", "files", "block"]),
+    ("TEXT ENCODING COMMANDS", &["cid", "multibase"]),
+    (
+        "ADVANCED COMMANDS",
+        &[
+            "daemon",
+            "shutdown",
+            "resolve",
+            "name",
+            "key",
+            "pin",
+            "repo",
+            "stats",
+            "p2p",
+            "filestore",
+            "mount",
+            "provide",
+        ],
+    ),
+    ("NETWORK COMMANDS", &["id", "bootstrap", "swarm", "dht", "routing", "ping", "bitswap", "pubsub"]),
+    ("TOOL COMMANDS", &["config", "version", "diag", "update", "commands", "log"]),
+];
+
+/// The commands of the root; what no group names comes last, so that none is missing.
+fn overview(root: &Node) -> String {
+    let grouped = |word: &str| OVERVIEW.iter().any(|(_, words)| words.contains(&word));
+    let rest: Vec<&str> = root.children.keys().copied().filter(|word| !grouped(word)).collect();
+    let mut text = String::from("SUBCOMMANDS\n");
+    for (title, words) in
+        OVERVIEW.iter().map(|(title, words)| (*title, words.to_vec())).chain([("MORE COMMANDS", rest)])
+    {
+        let rows: Vec<(String, String)> = words
+            .into_iter()
+            .filter_map(|word| Some((word, root.child(word)?)))
+            .map(|(word, child)| (format!("  {word}"), child.spec.about.trim_end_matches('.').to_owned()))
+            .collect();
+        if !rows.is_empty() {
+            text.push_str(&format!("  {title}\n{}\n", columns(&rows, "  ")));
+        }
+    }
+    text
 }

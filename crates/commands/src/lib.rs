@@ -1,7 +1,7 @@
 //! Operations: one list with two front ends, the terminal and the RPC.
 //!
 //! Parts: [`spec`] (what an operation takes, as data), [`op`] (an operation and its answer), [`list`] (all of them,
-//! one line each; one file each in [`ops`]), [`tree`], [`parse`] and [`query`] (the two grammars a call can come in),
+//! one line each; one file each in [`ops`]), [`absent`] (commands that only say why they are not here), [`tree`], [`parse`] and [`query`] (the two grammars a call can come in),
 //! [`help`], [`text`] and [`json`] (the two forms an answer can take), [`input`] (files of this machine as a stream),
 //! [`rpc`] (server, client and multipart form of `/api/v0`), [`version`] (the numbers we answer with).
 //!
@@ -11,17 +11,20 @@
 //! - A flag is done, refused with an error, or declared as changing nothing here; never ignored in silence.
 //! - Every body, query, name and header a client sends is bounded before it is read.
 
+pub mod absent;
 pub mod cids;
 pub mod help;
 pub mod input;
 pub mod ipld;
 pub mod json;
 pub mod list;
+pub mod logs;
 pub mod op;
 pub mod ops;
 pub mod options;
 pub mod parse;
 pub mod query;
+pub mod requests;
 pub mod rpc;
 pub mod spec;
 pub mod stamp;

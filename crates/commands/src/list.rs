@@ -2,7 +2,7 @@
 
 use crate::op::{AnyOp, Entry, TerminalOnly};
 use crate::ops::*;
-use crate::spec::Spec;
+use crate::spec::{Spec, Tier};
 
 /// The operations.
 pub static OPS: &[&dyn AnyOp] = &[
@@ -19,9 +19,12 @@ pub static OPS: &[&dyn AnyOp] = &[
     &Entry::<bootstrap::BootstrapAdd>::NEW,
     &Entry::<bootstrap::BootstrapList>::NEW,
     &Entry::<bootstrap::BootstrapRm>::NEW,
+    &Entry::<bootstrap::BootstrapRmAll>::NEW,
     &Entry::<cat::Cat>::NEW,
     &Entry::<commands::Commands>::NEW,
     &Entry::<config::Config>::NEW,
+    &TerminalOnly(&terminal::CONFIG_EDIT),
+    &Entry::<config_profile::ConfigProfileApply>::NEW,
     &Entry::<config_replace::ConfigReplace>::NEW,
     &Entry::<config_show::ConfigShow>::NEW,
     &TerminalOnly(&terminal::DAEMON),
@@ -31,6 +34,11 @@ pub static OPS: &[&dyn AnyOp] = &[
     &Entry::<dag_put::DagPut>::NEW,
     &Entry::<dag_resolve::DagResolve>::NEW,
     &Entry::<dag_stat::DagStat>::NEW,
+    &Entry::<diag_cmds::DiagCmds>::NEW,
+    &Entry::<diag_cmds::DiagCmdsClear>::NEW,
+    &Entry::<diag_cmds::DiagCmdsSetTime>::NEW,
+    &Entry::<diag_healthy::DiagHealthy>::NEW,
+    &Entry::<diag_sys::DiagSys>::NEW,
     &Entry::<files_ls::FilesLs>::NEW,
     &Entry::<files_read::FilesRead>::NEW,
     &Entry::<files_stat::FilesStat>::NEW,
@@ -48,6 +56,9 @@ pub static OPS: &[&dyn AnyOp] = &[
     &Entry::<key_ls::KeyLs>::NEW,
     &Entry::<key_rename::KeyRename>::NEW,
     &Entry::<key_rm::KeyRm>::NEW,
+    &Entry::<log_level::LogLevel>::NEW,
+    &Entry::<log_ls::LogLs>::NEW,
+    &Entry::<log_tail::LogTail>::NEW,
     &Entry::<ls::Ls>::NEW,
     &Entry::<migrate::Migrate>::NEW,
     &Entry::<pin_add::PinAdd>::NEW,
@@ -58,6 +69,7 @@ pub static OPS: &[&dyn AnyOp] = &[
     &Entry::<refs_local::RefsLocal>::NEW,
     &Entry::<refs_local::RepoLs>::NEW,
     &Entry::<repo_gc::RepoGc>::NEW,
+    &TerminalOnly(&terminal::REPO_MIGRATE),
     &Entry::<repo_stat::RepoStat>::NEW,
     &Entry::<repo_stat::StatsRepo>::NEW,
     &Entry::<repo_verify::RepoVerify>::NEW,
@@ -74,18 +86,34 @@ pub static OPS: &[&dyn AnyOp] = &[
     &Entry::<swarm_connect::SwarmDisconnect>::NEW,
     &Entry::<swarm_peers::SwarmPeers>::NEW,
     &Entry::<version::Version>::NEW,
+    &Entry::<version_check::VersionCheck>::NEW,
+    &Entry::<version_deps::VersionDeps>::NEW,
 ];
 
 /// Names that only hold others.
 pub static GROUPS: &[Spec] = &[
     Spec { path: "bitswap", about: "Look at the exchange of blocks.", ..Spec::GROUP },
     Spec { path: "block", about: "Work with single blocks.", ..Spec::GROUP },
+    Spec { path: "dht", about: "Look things up in the DHT.", tier: Tier::Deprecated, ..Spec::GROUP },
     Spec { path: "dag", about: "Work with graphs of blocks.", ..Spec::GROUP },
+    Spec { path: "config/profile", about: "Apply profiles to the configuration.", ..Spec::GROUP },
+    Spec { path: "diag", about: "Look into the daemon and this machine.", ..Spec::GROUP },
     Spec { path: "files", about: "Work with the mutable file system.", options: &[common::FLUSH], ..Spec::GROUP },
     Spec { path: "key", about: "Make and list keys.", ..Spec::GROUP },
+    Spec { path: "log", about: "Look at the log of the daemon.", ..Spec::GROUP },
+    Spec { path: "object", about: "Work with dag-pb nodes.", tier: Tier::Deprecated, ..Spec::GROUP },
+    Spec { path: "object/patch", about: "Change dag-pb nodes.", tier: Tier::Deprecated, ..Spec::GROUP },
+    Spec { path: "p2p", about: "Carry streams of other programs.", ..Spec::GROUP },
+    Spec { path: "p2p/stream", about: "Look at such streams.", ..Spec::GROUP },
     Spec { path: "pin", about: "Say what this node keeps.", ..Spec::GROUP },
+    Spec { path: "pin/remote", about: "Pin on services of others.", ..Spec::GROUP },
+    Spec { path: "pin/remote/service", about: "Say which services these are.", ..Spec::GROUP },
+    Spec { path: "provide", about: "Announce content.", ..Spec::GROUP },
+    Spec { path: "pubsub", about: "Send and receive messages by topic.", ..Spec::GROUP },
     Spec { path: "repo", about: "Look after the repository.", ..Spec::GROUP },
     Spec { path: "routing", about: "Find content and peers.", ..Spec::GROUP },
     Spec { path: "stats", about: "Look at counters.", ..Spec::GROUP },
     Spec { path: "swarm", about: "Look at peers and connections.", ..Spec::GROUP },
+    Spec { path: "swarm/peering", about: "Keep connections to peers.", ..Spec::GROUP },
+    Spec { path: "update", about: "Replace the program by another version.", ..Spec::GROUP },
 ];

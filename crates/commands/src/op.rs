@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::json;
 use crate::options::Options;
+use crate::requests::Requests;
 use crate::spec::{Place, Spec};
 use crate::text::Out;
 
@@ -25,17 +26,29 @@ use crate::text::Out;
 pub struct Cx {
     node: Option<Arc<dyn Node>>,
     repo: PathBuf,
+    requests: Requests,
 }
 
 impl Cx {
     /// For work on a node.
     pub fn new(node: Arc<dyn Node>, repo: PathBuf) -> Self {
-        Self { node: Some(node), repo }
+        Self { node: Some(node), repo, requests: Requests::default() }
     }
 
     /// For work that needs no node.
     pub fn without_node(repo: PathBuf) -> Self {
-        Self { node: None, repo }
+        Self { node: None, repo, requests: Requests::default() }
+    }
+
+    /// The same, on a daemon that keeps a list of its calls.
+    #[must_use]
+    pub fn with_requests(self, requests: Requests) -> Self {
+        Self { requests, ..self }
+    }
+
+    /// The calls of the daemon; empty in a process of its own.
+    pub fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     /// The node.
@@ -262,7 +275,8 @@ impl AnyOp for TerminalOnly {
     }
 }
 
-struct NothingToShow;
+/// Shows nothing: the operation answers with an error or with bytes.
+pub(crate) struct NothingToShow;
 
 impl Render for NothingToShow {
     fn item(&mut self, _: &[u8], _: &mut Out<'_>) -> TextResult {

@@ -48,6 +48,8 @@ pub enum Tier {
     Niche,
     /// Kept for old callers.
     Deprecated,
+    /// A name that only says that the command is gone.
+    Removed,
 }
 
 /// Where an operation can run.
@@ -59,6 +61,8 @@ pub enum Place {
     Daemon,
     /// In the terminal without any repository (`version`, `commands`); over RPC too.
     Anywhere,
+    /// On a node opened in process, never on a daemon: it needs the repository for itself. No endpoint.
+    Local,
     /// In the terminal alone: the program itself carries it out (`init`, `daemon`). No endpoint.
     Terminal,
     /// Not at all: a name that holds others.

@@ -1,5 +1,7 @@
 //! Points in time as Go writes them, in UTC.
 
+use std::time::Duration;
+
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Go's zero time, which stands for "none".
@@ -107,6 +109,20 @@ impl Stamp {
         format!("{month} {:02}  {:04}", civil.day, civil.year)
     }
 
+    /// As lists of calls show it (Go's `time.Stamp`): `Nov  4 22:13:20`.
+    pub fn short(self) -> String {
+        let civil = self.civil();
+        let month = MONTHS.get(civil.month - 1).copied().unwrap_or_default();
+        format!("{month} {:>2} {:02}:{:02}:{:02}", civil.day, civil.hour, civil.minute, civil.second)
+    }
+
+    /// How long after `earlier` it is; nothing when it is before.
+    pub fn since(self, earlier: Self) -> Duration {
+        let nanoseconds = |stamp: Self| i128::from(stamp.seconds) * 1_000_000_000 + i128::from(stamp.nanoseconds);
+        let passed = (nanoseconds(self) - nanoseconds(earlier)).max(0);
+        Duration::from_nanos(u64::try_from(passed).unwrap_or(u64::MAX))
+    }
+
     /// As `files stat` shows it: `14 Nov 2023, 22:13:20 UTC`.
     pub fn long(self) -> String {
         let civil = self.civil();
@@ -115,6 +131,31 @@ impl Stamp {
             "{} {month} {:04}, {:02}:{:02}:{:02} UTC",
             civil.day, civil.year, civil.hour, civil.minute, civil.second
         )
+    }
+}
+
+/// A duration as Go prints it: `1h2m3.5s`, `1.5ms`, `0s`.
+pub fn go_duration(time: Duration) -> String {
+    let nanoseconds = time.as_nanos();
+    let small = |unit: u128, name: &str| {
+        let text = format!("{}.{:0width$}", nanoseconds / unit, nanoseconds % unit, width = unit.ilog10() as usize);
+        format!("{}{name}", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    match nanoseconds {
+        0 => "0s".into(),
+        1..1_000 => format!("{nanoseconds}ns"),
+        1_000..1_000_000 => small(1_000, "µs"),
+        1_000_000..1_000_000_000 => small(1_000_000, "ms"),
+        _ => {
+            let (hours, minutes) = (time.as_secs() / 3600, time.as_secs() / 60 % 60);
+            let seconds = format!("{}.{:09}", time.as_secs() % 60, time.subsec_nanos());
+            let seconds = seconds.trim_end_matches('0').trim_end_matches('.');
+            match (hours, minutes) {
+                (0, 0) => format!("{seconds}s"),
+                (0, _) => format!("{minutes}m{seconds}s"),
+                _ => format!("{hours}h{minutes}m{seconds}s"),
+            }
+        }
     }
 }
 
@@ -149,6 +190,27 @@ mod tests {
         for bad in [ZERO, "", "x", "2023-11-14", "2023-99-14T00:00:00Z"] {
             assert_eq!(Stamp::parse_rfc3339(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn durations_are_written_as_go_does() {
+        for (nanoseconds, text) in [
+            (0, "0s"),
+            (12, "12ns"),
+            (1_500, "1.5µs"),
+            (1_000_000, "1ms"),
+            (1_020_300, "1.0203ms"),
+            (1_500_000_000, "1.5s"),
+            (60_000_000_000, "1m0s"),
+            (3_723_050_000_000, "1h2m3.05s"),
+        ] {
+            assert_eq!(go_duration(Duration::from_nanos(nanoseconds)), text);
+        }
+        let earlier = Stamp { seconds: 10, nanoseconds: 900_000_000 };
+        let later = Stamp { seconds: 12, nanoseconds: 100_000_000 };
+        assert_eq!(later.since(earlier), Duration::from_millis(1200));
+        assert_eq!(earlier.since(later), Duration::ZERO);
+        assert_eq!(Stamp { seconds: 1_699_056_800, nanoseconds: 0 }.short(), "Nov  4 00:13:20");
     }
 
     #[test]

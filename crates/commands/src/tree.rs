@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use crate::absent;
 use crate::list::{GROUPS, OPS};
 use crate::op::AnyOp;
 use crate::spec::{GLOBAL, Opt, Place, Spec};
@@ -27,6 +28,9 @@ pub fn root() -> &'static Node {
         let mut root = Node { spec: &ROOT, op: None, children: BTreeMap::new() };
         for group in GROUPS {
             root.insert(group, None);
+        }
+        for row in absent::list() {
+            root.insert(row.spec(), Some(row));
         }
         for op in OPS {
             root.insert(op.spec(), Some(*op));
@@ -54,7 +58,7 @@ impl Node {
 
     /// Whether the path has an endpoint of the RPC.
     pub fn is_remote(&self) -> bool {
-        self.op.is_some() && !matches!(self.spec.place, Place::Terminal | Place::Group)
+        self.op.is_some() && !matches!(self.spec.place, Place::Terminal | Place::Local | Place::Group)
     }
 }
 

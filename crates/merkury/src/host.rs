@@ -28,6 +28,16 @@ impl Host for Program {
         repo.join("config").is_file()
     }
 
+    fn config_file(&self, file: &Path) -> Result<Value, ApiError> {
+        let text =
+            std::fs::read_to_string(file).map_err(|error| merkury_commands::input::io_error("open", file, &error))?;
+        Ok(config::without_secrets(&config::parse(&text)?))
+    }
+
+    fn is_locked(&self, repo: &Path) -> bool {
+        merkury_node::is_locked(repo)
+    }
+
     fn init(&self, repo: &Path, options: &InitOptions, out: &mut dyn Write) -> Result<(), ApiError> {
         let options = merkury_node::InitOptions {
             key: key_kind(options)?,
@@ -36,15 +46,15 @@ impl Host for Program {
         };
         let kind = match options.key {
             KeyKind::Ed25519 => "ED25519".to_owned(),
-            KeyKind::Secp256k1 => "Secp256k1".to_owned(),
+            KeyKind::Secp256k1 => "secp256k1".to_owned(),
             KeyKind::Rsa(bits) => format!("{bits}-bit RSA"),
         };
         let made = merkury_node::init(repo, &options)?;
-        let text = format!(
-            "generating {kind} keypair...done\npeer identity: {}\ninitializing IPFS node at {}\n",
-            made.peer_id,
-            repo.display()
-        );
+        let identity = match options.config {
+            Some(_) => String::new(),
+            None => format!("generating {kind} keypair...done\npeer identity: {}\n", made.peer_id),
+        };
+        let text = format!("{identity}initializing IPFS node at {}\n", repo.display());
         // The repository is there; a closed output changes nothing.
         let _ = out.write_all(text.as_bytes());
         Ok(())

@@ -25,7 +25,7 @@ pub struct InitOptions {
     pub key: KeyKind,
     /// Profiles, applied in order.
     pub profiles: Vec<String>,
-    /// A configuration to start from instead of the defaults; its identity is kept when it has one.
+    /// A configuration to start from instead of the defaults, with the identity in it.
     pub config: Option<Value>,
 }
 
@@ -55,14 +55,11 @@ pub fn init(path: &Path, options: &InitOptions) -> Result<Initialised, ApiError>
     for profile in &options.profiles {
         profiles::apply(&mut document, profile)?;
     }
-    let pair = match identity::read(&document) {
-        Ok(pair) => pair,
-        Err(_) => {
-            let pair = generate_key(options.key)?;
-            identity::write(&mut document, &pair)?;
-            pair
-        }
+    let pair = match &options.config {
+        Some(given) => own_identity(given)?,
+        None => generate_key(options.key)?,
     };
+    identity::write(&mut document, &pair)?;
     config::check(&document)?;
     let lock = repo.lock().map_err(repo_error)?;
     let store = Store::open(&repo.store_dir(), merkury_store::Options::default()).map_err(store_error)?;
@@ -72,6 +69,18 @@ pub fn init(path: &Path, options: &InitOptions) -> Result<Initialised, ApiError>
     drop(store);
     drop(lock);
     Ok(Initialised { peer_id: pair.peer_id() })
+}
+
+/// The identity of a configuration to start from: without one every later start would fail.
+fn own_identity(given: &Value) -> Result<merkury_core::keys::Keypair, ApiError> {
+    let key = config::document::get(given, "Identity.PrivKey").ok().and_then(Value::as_str).unwrap_or_default();
+    if key.is_empty() {
+        return Err(ApiError::invalid(
+            "config file has no Identity.PrivKey. Pass a copy of a repo's 'config' file, not the output of 'ipfs config \
+             show'",
+        ));
+    }
+    Ok(identity::read(given)?)
 }
 
 /// IPFS Desktop asks for this block to see whether a daemon is one.

@@ -24,7 +24,10 @@ use crate::stores::{self, Stores};
 /// Everything behind the handles.
 pub(crate) struct Inner {
     pub(crate) repo: Repo,
+    /// What this process works by: the file when it was opened, with changes made through here, and `overrides`.
     pub(crate) config: RwLock<Value>,
+    /// Keys set for this run alone.
+    pub(crate) overrides: Mutex<Vec<(String, Value)>>,
     pub(crate) net: OnceLock<Net>,
     /// There with the network: fetched blocks go through it.
     pub(crate) ingest: OnceLock<Ingest>,
@@ -56,8 +59,19 @@ pub(crate) fn repo_error(error: RepoError) -> ApiError {
                 .hint(format!("{holder} uses this repository: stop it (merkury shutdown), or set another IPFS_PATH"))
                 .hint("a daemon that runs there answers the same commands")
         }
+        RepoError::Io { what, path, source } => {
+            ApiError::new(error.kind(), format!("cannot {what} {}: {}", path.display(), plain(source)))
+        }
         _ => ApiError::new(error.kind(), error.to_string()),
     }
+}
+
+/// The system's words as other programs print them: `permission denied`, without a number.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = words.chars();
+    letters.next().map_or(String::new(), |first| first.to_lowercase().chain(letters).collect())
 }
 
 pub(crate) fn store_error(error: StoreError) -> ApiError {
@@ -80,6 +94,7 @@ impl Inner {
         Ok(Arc::new(Self {
             repo,
             config: RwLock::new(config),
+            overrides: Mutex::default(),
             net: OnceLock::new(),
             ingest: OnceLock::new(),
             store: Mutex::new(None),
@@ -127,16 +142,26 @@ impl Inner {
         *self.store.lock() = None;
     }
 
-    /// Changes the configuration: checked, written durably, then in force.
+    /// The configuration file as it stands now: people edit it while a daemon runs.
+    pub(crate) fn config_file(&self) -> Result<Value, ApiError> {
+        Ok(config::parse(&self.repo.read_config().map_err(repo_error)?)?)
+    }
+
+    /// Changes the configuration file: checked, written durably, then in force. Starts from the file, so that nothing
+    /// that somebody else wrote there is lost.
     pub(crate) fn change_config(
         &self,
         change: impl FnOnce(&mut Value) -> Result<(), ApiError>,
     ) -> Result<(), ApiError> {
+        // Held to the end: one change at a time.
         let mut current = self.config.write();
-        let mut next = current.clone();
+        let mut next = self.config_file()?;
         change(&mut next)?;
         config::check(&next)?;
         self.repo.write_config(&config::render(&next)).map_err(repo_error)?;
+        for (key, value) in self.overrides.lock().iter() {
+            config::document::set(&mut next, key, value.clone())?;
+        }
         *current = next;
         Ok(())
     }

@@ -63,7 +63,8 @@ impl OpenNode {
     /// Sets a dotted key for this run alone; the file stays as it is.
     pub fn override_setting(&self, key: &str, value: serde_json::Value) -> Result<(), ApiError> {
         let mut config = self.inner.config.write();
-        config::document::set(&mut config, key, value)?;
+        config::document::set(&mut config, key, value.clone())?;
+        self.inner.overrides.lock().push((key.to_owned(), value));
         Ok(config::check(&config)?)
     }
 
@@ -116,6 +117,11 @@ impl Node for OpenNode {
         self.inner.stop.send_replace(true);
         Box::pin(std::future::ready(Ok(())))
     }
+}
+
+/// Whether another process holds the repository at `path`: a daemon, or a command that works in process.
+pub fn is_locked(path: &Path) -> bool {
+    matches!(merkury_store::Repo::at(path).lock(), Err(merkury_store::RepoError::Locked { .. }))
 }
 
 /// The default kind of a new key.

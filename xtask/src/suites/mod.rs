@@ -5,6 +5,7 @@
 //! asked of us holds between two Kubo nodes too.
 
 mod cli_api;
+pub(crate) mod compat;
 mod content;
 mod dht;
 mod gateway;
@@ -41,6 +42,8 @@ const SUITES: &[Suite] = &[
     ("dht", "a private DHT of three Kubo and three Merkury nodes", dht::run),
     ("rpc-client", "kubo-rpc-client through ipfsd-ctl drives our binary", rpc_client::run),
     ("gateway", "the same requests to both gateways give the same answers", gateway::run),
+    ("sharness", "Kubo's own shell scripts, the quick ones: what passed still passes", compat::sharness),
+    ("testcli", "Kubo's own Go tests of a program, the quick ones: what passed still passes", compat::testcli),
     ("hostile", "hostile inputs over the wire get the expected verdict", hostile::run),
     ("kill", "300 kills during add, pin and gc: nothing acknowledged is lost", kill::run),
 ];
@@ -56,6 +59,9 @@ pub(crate) fn command(args: &[String]) -> Res<()> {
     }
     if std::env::var_os("MERKURY_INSIDE").is_none() {
         install::all()?;
+        if ["sharness", "testcli"].iter().any(|suite| options.wants(suite)) {
+            say::step("install Kubo's suites", compat::install)?;
+        }
         if options.install_only {
             return Ok(());
         }

@@ -14,6 +14,9 @@ pub struct BootstrapAdd;
 /// `bootstrap rm`.
 pub struct BootstrapRm;
 
+/// `bootstrap rm all`.
+pub struct BootstrapRmAll;
+
 /// Peers.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -162,10 +165,29 @@ impl Op for BootstrapRm {
             let api = cx.api(&call)?;
             let all = call.options.flag("all");
             let goes = |peer: &String| all || call.args.contains(peer);
-            let (removed, kept): (Vec<String>, Vec<String>) = read(&api).await?.into_iter().partition(goes);
-            write(&api, kept).await?;
-            Ok(Reply::One(BootstrapOut { peers: Some(removed).filter(|removed| !removed.is_empty()) }))
+            remove(&api, goes).await
         })
+    }
+
+    fn text(item: BootstrapOut, _: &Call, (): &mut (), out: &mut Out<'_>) -> TextResult {
+        show(item, "removed ", out)
+    }
+}
+
+async fn remove(api: &Api, goes: impl Fn(&String) -> bool) -> Result<Reply<BootstrapOut>, ApiError> {
+    let (removed, kept): (Vec<String>, Vec<String>) = read(api).await?.into_iter().partition(goes);
+    write(api, kept).await?;
+    Ok(Reply::One(BootstrapOut { peers: Some(removed).filter(|removed| !removed.is_empty()) }))
+}
+
+impl Op for BootstrapRmAll {
+    const SPEC: &'static Spec =
+        &Spec { path: "bootstrap/rm/all", about: "Remove all peers to start with.", tier: Tier::Common, ..Spec::ADMIN };
+    type Item = BootstrapOut;
+    type Text = ();
+
+    fn run(cx: Cx, request: Request) -> Running<BootstrapOut> {
+        Box::pin(async move { remove(&cx.api(&request.call)?, |_| true).await })
     }
 
     fn text(item: BootstrapOut, _: &Call, (): &mut (), out: &mut Out<'_>) -> TextResult {

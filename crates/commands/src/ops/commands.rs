@@ -47,7 +47,10 @@ impl Op for Commands {
     }
 
     fn text(item: CommandOut, call: &Call, (): &mut (), out: &mut Out<'_>) -> TextResult {
-        show(&item, "", call.options.flag("flags"), out)
+        let mut lines = Vec::new();
+        list(&item, "", call.options.flag("flags"), &mut lines);
+        lines.sort();
+        Ok(lines.iter().try_for_each(|line| out.line(line))?)
     }
 }
 
@@ -61,18 +64,16 @@ fn describe(name: &str, node: &Node) -> CommandOut {
     CommandOut { name: name.to_owned(), subcommands: below, options }
 }
 
-fn show(item: &CommandOut, before: &str, flags: bool, out: &mut Out<'_>) -> TextResult {
+/// A line for each command, and for each option of it: `ipfs pin add --recursive / ipfs pin add -r`. Global options
+/// are not listed.
+fn list(item: &CommandOut, before: &str, flags: bool, lines: &mut Vec<String>) {
     let path = if before.is_empty() { item.name.clone() } else { format!("{before} {}", item.name) };
-    out.line(&path)?;
-    if flags {
-        for option in &item.options {
-            let names: Vec<String> = option
-                .names
-                .iter()
-                .map(|name| if name.len() == 1 { format!("-{name}") } else { format!("--{name}") })
-                .collect();
-            out.line(format_args!("{path} {}", names.join(" / ")))?;
-        }
-    }
-    item.subcommands.iter().try_for_each(|child| show(child, &path, flags, out))
+    let options = item.options.iter().filter(|_| flags && !before.is_empty());
+    lines.extend(options.map(|option| {
+        let dashes = |name: &String| if name.len() == 1 { "-" } else { "--" };
+        let names: Vec<String> = option.names.iter().map(|name| format!("{path} {}{name}", dashes(name))).collect();
+        names.join(" / ")
+    }));
+    item.subcommands.iter().for_each(|child| list(child, &path, flags, lines));
+    lines.push(path);
 }

@@ -45,6 +45,11 @@ impl Op for Config {
             let call = request.call;
             let key = call.arg(0)?.to_owned();
             check_key(&key)?;
+            if call.args.len() == 2 && call.options.flag("expand-auto") {
+                return Err(ApiError::invalid(
+                    "--expand-auto can only be used for reading config values, not for setting them",
+                ));
+            }
             call.options.refuse(&["expand-auto"])?;
             let api = cx.api(&call)?;
             let Some(text) = call.args.get(1) else {
@@ -52,17 +57,13 @@ impl Op for Config {
                 return Ok(Reply::One(ConfigOut { key, value }));
             };
             let value = if call.options.flag("json") {
-                serde_json::from_str(text)
-                    .map_err(|error| ApiError::invalid(format!("failed to unmarshal json. {error}")))?
+                serde_json::from_str(text).map_err(|error| not_json(text, &error))?
             } else if call.options.flag("bool") {
                 Json::Bool(text == "true")
             } else {
                 Json::String(text.clone())
             };
-            let value = api.config.set(&key, value).await.map_err(|mut error| {
-                error.message = format!("failed to set config value: {} (maybe use --json?)", error.message);
-                error
-            })?;
+            let value = api.config.set(&key, value).await.map_err(not_settable)?;
             Ok(Reply::One(ConfigOut { key, value }))
         })
     }
@@ -82,6 +83,24 @@ pub(crate) fn show(value: &Json, out: &mut Out<'_>) -> TextResult {
     }
     let text = String::from_utf8_lossy(&json::pretty(value, "  ")?).into_owned();
     Ok(out.line(text)?)
+}
+
+/// In Go's words, which scripts know.
+fn not_json(text: &str, error: &serde_json::Error) -> ApiError {
+    let at =
+        text.lines().nth(error.line().saturating_sub(1)).and_then(|line| line.chars().nth(error.column().max(1) - 1));
+    let why = match at {
+        Some(character) if !error.is_eof() => format!("invalid character '{character}' looking for beginning of value"),
+        _ => "unexpected end of JSON input".to_owned(),
+    };
+    ApiError::invalid(format!("failed to unmarshal json. {why}")).hint(error.to_string())
+}
+
+fn not_settable(mut error: ApiError) -> ApiError {
+    if !error.message.starts_with("cannot set ") {
+        error.message = format!("failed to set config value: {} (maybe use --json?)", error.message);
+    }
+    error
 }
 
 fn not_readable(mut error: ApiError) -> ApiError {

@@ -1,4 +1,4 @@
-//! `init` and `daemon`: commands that the program itself carries out.
+//! `init`, `daemon`, `config edit`, `repo migrate`: commands that the program itself carries out.
 
 use super::prelude::*;
 
@@ -46,6 +46,30 @@ pub static DAEMON: Spec = Spec {
         Opt::flag(&["enable-mplex-experiment"], "Older switch; accepted, changes nothing here."),
         Opt::text(&["agent-version-suffix"], "Words behind the agent version."),
     ],
+    place: Place::Terminal,
+    ..Spec::ADMIN
+};
+
+/// `config edit`.
+pub static CONFIG_EDIT: Spec = Spec {
+    path: "config/edit",
+    about: "Open the configuration in an editor.",
+    help: "The editor is that of the environment variable EDITOR; words behind its name are passed to it.",
+    examples: &["EDITOR=nano ipfs config edit"],
+    tier: Tier::Common,
+    place: Place::Terminal,
+    ..Spec::ADMIN
+};
+
+/// `repo migrate`.
+pub static REPO_MIGRATE: Spec = Spec {
+    path: "repo/migrate",
+    about: "Bring the repository to another version of its format.",
+    help: "This program reads and writes one version of the format and changes nothing else; it says so when the\n\
+           repository has another.",
+    examples: &["ipfs repo migrate"],
+    options: &[Opt::int(&["to"], "The version.").or("18"), Opt::flag(&["allow-downgrade"], "Allow an older version.")],
+    tier: Tier::Common,
     place: Place::Terminal,
     ..Spec::ADMIN
 };

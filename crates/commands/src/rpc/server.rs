@@ -14,15 +14,16 @@ use http::header::{
     ORIGIN, TE, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use merkury_api::{ApiError, ByteStream, EntryBody, Node};
+use merkury_api::{ApiError, ByteStream, EntryBody, ItemStream, Node};
 use merkury_core::ErrorKind;
 use merkury_http::{BodyError, Request as HttpRequest, Response, Surface};
 
 use super::config::RpcConfig;
 use super::reply::{self, Form};
 use super::{guard, multipart};
-use crate::op::{AnyOp, Body, Call, Cx, Request};
+use crate::op::{AnyOp, Body, BytesReply, Call, Cx, Request, WireReply};
 use crate::query::{self, Query};
+use crate::requests::{Requests, Running};
 use crate::spec::{ArgKind, Spec};
 use crate::tree;
 
@@ -44,12 +45,13 @@ struct Inner {
     node: Arc<dyn Node>,
     repo: PathBuf,
     config: RpcConfig,
+    requests: Requests,
 }
 
 impl Rpc {
     /// Serves a node whose repository is at `repo`.
     pub fn new(node: Arc<dyn Node>, repo: PathBuf, config: RpcConfig) -> Self {
-        Self(Arc::new(Inner { node, repo, config }))
+        Self(Arc::new(Inner { node, repo, config, requests: Requests::default() }))
     }
 }
 
@@ -135,10 +137,11 @@ impl Rpc {
         let request = content(op.spec(), call, request, &rest).await?;
         query::check_args(op.spec(), &request.call.args).map_err(Refused::bad)?;
         let call = request.call.clone();
-        let cx = Cx::new(self.0.node.clone(), self.0.repo.clone());
+        let cx = Cx::new(self.0.node.clone(), self.0.repo.clone()).with_requests(self.0.requests.clone());
+        let running = self.0.requests.begin(&call);
         let work = async {
             let reply = match op.run(cx, request).await {
-                Ok(reply) => reply,
+                Ok(reply) => while_it_runs(reply, running),
                 Err(error) => {
                     rest.drain().await;
                     return reply::error(&error);
@@ -193,6 +196,24 @@ impl Rpc {
         }
         response
     }
+}
+
+/// Counts a call as running until the last of its answer is taken, or nobody wants it any more.
+fn while_it_runs(reply: WireReply, running: Running) -> WireReply {
+    match reply {
+        WireReply::One(line) => WireReply::One(line),
+        WireReply::Stream(items) => WireReply::Stream(held(items, running)),
+        WireReply::Bytes(bytes) => WireReply::Bytes(BytesReply { stream: held(bytes.stream, running), ..bytes }),
+    }
+}
+
+fn held<T: Send + 'static>(items: ItemStream<T>, running: Running) -> ItemStream<T> {
+    items
+        .map(move |item| {
+            let _ = &running;
+            item
+        })
+        .boxed()
 }
 
 /// The error of a wait that ended; clients look for these words.

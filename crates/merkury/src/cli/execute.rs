@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use merkury_api::ApiError;
 use merkury_commands::op::{Call, Cx, Request, WireReply};
 use merkury_commands::options::Options;
 use merkury_commands::rpc::auth_header;
 use merkury_commands::rpc::client::{Answer, CallError, Client, Target};
-use merkury_commands::spec::Place;
+use merkury_commands::spec::{Place, Spec};
 use merkury_commands::value::Value;
 use merkury_commands::{AnyOp, Body};
 use merkury_core::ErrorKind;
@@ -40,6 +40,9 @@ pub(super) fn execute(
         return anywhere(session, op, repo, call);
     }
     call.options.refuse(&["config-file"])?;
+    if place == Place::Local {
+        return alone(session, op, repo, &call, inputs.files, timeout);
+    }
     let files = inputs.files;
     let total = if session.live { Inputs::count(&files) } else { Arc::default() };
     if let Some(client) = client(repo, &call.options)? {
@@ -60,16 +63,48 @@ pub(super) fn execute(
         return local(session, op, repo, &call, body(true), (timeout, total));
     }
     if place == Place::Daemon {
-        return Err(ApiError::new(ErrorKind::Unavailable, "daemon not running")
-            .hint("merkury daemon starts it")
-            .into());
+        return Err(no_daemon(op.spec()).into());
     }
     let body = Inputs::body(files, &call.options, op.spec(), true);
     local(session, op, repo, &call, body, (timeout, total))
 }
 
+/// Work that needs the repository for itself.
+fn alone(
+    session: &Session<'_>,
+    op: &'static dyn AnyOp,
+    repo: &Path,
+    call: &Call,
+    files: Vec<merkury_commands::input::Place>,
+    timeout: Option<Duration>,
+) -> Result<(), Failure> {
+    if call.options.is_given("api") {
+        return Err(ApiError::invalid("api flag specified but command cannot be run on the daemon").into());
+    }
+    if session.host.is_initialized(repo) && session.host.is_locked(repo) {
+        return Err(daemon_is_running().into());
+    }
+    let body = Inputs::body(files, &call.options, op.spec(), true);
+    local(session, op, repo, call, body, (timeout, Arc::default()))
+}
+
+/// The answer of a command that needs the repository for itself, when somebody has it.
+pub(super) fn daemon_is_running() -> ApiError {
+    let message = "ipfs daemon is running. please stop it to run this command";
+    ApiError::new(ErrorKind::Busy, message).hint("merkury shutdown stops it")
+}
+
+/// The answer of a command that only a daemon can carry out.
+fn no_daemon(spec: &Spec) -> ApiError {
+    let message = match spec.path {
+        "shutdown" => "daemon not running".to_owned(),
+        path => format!("command must be run on the daemon: [{}]", path.replace('/', " ")),
+    };
+    ApiError::new(ErrorKind::Unavailable, message).hint("merkury daemon starts it")
+}
+
 /// What needs no repository needs no runtime either.
-fn anywhere(session: &Session<'_>, op: &'static dyn AnyOp, repo: &Path, call: Call) -> Result<(), Failure> {
+pub(super) fn anywhere(session: &Session<'_>, op: &'static dyn AnyOp, repo: &Path, call: Call) -> Result<(), Failure> {
     let mut shown = Shown::new(session, op, &call);
     let request = Request { call: call.clone(), body: Body::None };
     let reply = op.run(Cx::without_node(repo.to_owned()), request).now_or_never();
@@ -79,6 +114,13 @@ fn anywhere(session: &Session<'_>, op: &'static dyn AnyOp, repo: &Path, call: Ca
             shown.finish()
         }
         Some(Err(error)) => Err(error.into()),
+        Some(Ok(WireReply::Stream(mut items))) => {
+            while let Some(next) = items.next().now_or_never() {
+                let Some(item) = next else { return shown.finish() };
+                shown.item(&item?)?;
+            }
+            Err(ApiError::internal("this command waits for something it may not need").into())
+        }
         Some(Ok(_)) | None => Err(ApiError::internal("this command waits for something it may not need").into()),
     }
 }

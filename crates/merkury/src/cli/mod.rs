@@ -19,10 +19,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use merkury_api::{ApiError, BoxFuture, Node};
+use merkury_commands::op::{AnyOp, Call};
 use merkury_commands::options::Options;
 use merkury_commands::parse::{self, ParseError};
 use merkury_commands::spec::Place;
 use merkury_commands::value::Value;
+use merkury_commands::version::REPO_VERSION;
 use merkury_commands::{help, tree};
 
 pub(crate) use failure::Failure;
@@ -40,6 +42,10 @@ pub(crate) enum Personality {
 pub(crate) trait Host: Sync {
     /// Whether there is a repository.
     fn is_initialized(&self, repo: &Path) -> bool;
+    /// A configuration file anywhere, without its secrets.
+    fn config_file(&self, file: &Path) -> Result<serde_json::Value, ApiError>;
+    /// Whether another process holds the repository.
+    fn is_locked(&self, repo: &Path) -> bool;
     /// Makes a repository; `out` takes the lines of `ipfs init`.
     fn init(&self, repo: &Path, options: &InitOptions, out: &mut dyn Write) -> Result<(), ApiError>;
     /// Runs the daemon until it stops. Called without a runtime.
@@ -96,25 +102,37 @@ struct Session<'a> {
 /// Runs a command line; `args` starts with the program's name. Returns the exit code.
 pub(crate) fn run(args: Vec<OsString>, personality: Personality, host: &dyn Host) -> i32 {
     let mut words: Vec<String> = args.into_iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let program = if words.is_empty() { String::new() } else { words.remove(0) };
+    if !words.is_empty() {
+        words.remove(0);
+    }
     let mut personality = personality;
     if personality == Personality::Merkury && words.first().is_some_and(|word| word == "ipfs") {
         words.remove(0);
         personality = Personality::Ipfs;
     }
     let program = match personality {
-        // Kubo prints the name it was called by.
-        Personality::Ipfs if is_ipfs(&program) => program,
+        // However it was called: scripts compare what is printed.
         Personality::Ipfs => "ipfs".into(),
         Personality::Merkury => "merkury".into(),
     };
+    as_command(&mut words);
     let json = personality == Personality::Merkury && take_json(&mut words);
     let session = Session { personality, program, host, json, live: std::io::stderr().is_terminal() };
     session.run(&words)
 }
 
-fn is_ipfs(program: &str) -> bool {
-    Path::new(program).file_name().is_some_and(|name| name == "ipfs")
+/// `--version` is `version`, `help add` is `add --help`.
+fn as_command(words: &mut Vec<String>) {
+    match words.first().map(String::as_str) {
+        Some("--version") => words[0] = "version".into(),
+        Some("help") => {
+            words.remove(0);
+            if words.first().is_none_or(|word| word != "--help") {
+                words.push("--help".into());
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Takes `--json` out of the words, unless the command has an option of that name: then it means both.
@@ -151,7 +169,12 @@ impl Session<'_> {
             }
         };
         let outcome = self.repo(&parsed.options).and_then(|repo| match op.spec().place {
-            Place::Terminal => self.terminal(op.spec().path, &repo, &parsed.options, sorted),
+            _ if op.spec().path == "config/show" && parsed.options.is_given("config-file") => {
+                let shown = self.host.config_file(&config_file(&repo, &parsed.options))?;
+                let call = Call { args: Vec::new(), options: parsed.options };
+                show::one(self, op, &call, &shown)
+            }
+            Place::Terminal => self.terminal(op, &repo, &parsed.options, sorted),
             _ => execute::execute(self, op, &repo, parsed.options, sorted),
         });
         match outcome {
@@ -201,14 +224,25 @@ impl Session<'_> {
     }
 
     /// Commands that the program itself carries out.
-    fn terminal(&self, path: &str, repo: &Path, options: &Options, inputs: inputs::Inputs) -> Result<(), Failure> {
-        match path {
+    fn terminal(
+        &self,
+        op: &'static dyn AnyOp,
+        repo: &Path,
+        options: &Options,
+        inputs: inputs::Inputs,
+    ) -> Result<(), Failure> {
+        match op.spec().path {
             "init" => {
+                if self.host.is_locked(repo) {
+                    return Err(execute::daemon_is_running().into());
+                }
                 let init = init_options(options, inputs.config()?);
                 Ok(self.host.init(repo, &init, &mut std::io::stdout())?)
             }
             "daemon" => Ok(self.host.daemon(repo, &self.daemon_options(options)?)?),
-            other => Err(ApiError::internal(format!("{other} has no implementation in the terminal")).into()),
+            "config/edit" => edit_config(&config_file(repo, options)),
+            "repo/migrate" => migrate(repo, options),
+            _ => execute::anywhere(self, op, repo, Call { args: inputs.texts, options: options.clone() }),
         }
     }
 
@@ -241,6 +275,50 @@ pub(crate) fn default_repo(personality: Personality) -> Option<PathBuf> {
         Personality::Merkury => (set("MERKURY_PATH"), ".merkury"),
     };
     own.or_else(|| set("IPFS_PATH")).or_else(|| set("HOME").map(|home| home.join(folder)))
+}
+
+/// The file of `--config-file`, else that of the repository. A bare name lies in the repository.
+fn config_file(repo: &Path, options: &Options) -> PathBuf {
+    let named = PathBuf::from(options.text("config-file").unwrap_or_else(|| "config".into()));
+    if named.components().count() == 1 { repo.join(named) } else { named }
+}
+
+fn edit_config(file: &Path) -> Result<(), Failure> {
+    let editor = std::env::var("EDITOR").unwrap_or_default();
+    let mut words = editor.split_whitespace();
+    let Some(program) = words.next() else {
+        return Err(ApiError::invalid("ENV variable $EDITOR not set").hint("EDITOR=nano merkury config edit").into());
+    };
+    let failed = |why: String| Failure::from(ApiError::internal(why));
+    let status = std::process::Command::new(program)
+        .args(words)
+        .arg(file)
+        .status()
+        .map_err(|error| failed(format!("exec: {program:?}: {error}")))?;
+    match status.code() {
+        Some(0) => Ok(()),
+        Some(code) => Err(failed(format!("exit status {code}"))),
+        None => Err(failed(format!("{program} was ended by a signal"))),
+    }
+}
+
+/// There is one version that this program knows; whatever else is asked for is refused with what was found.
+fn migrate(repo: &Path, options: &Options) -> Result<(), Failure> {
+    let file = repo.join("version");
+    let text = std::fs::read_to_string(&file).map_err(|error| {
+        merkury_commands::input::io_error("open", &file, &error).context("could not get current repo version")
+    })?;
+    let invalid = || ApiError::invalid(format!("could not get current repo version: {:?} is no version", text.trim()));
+    let (found, wanted): (i64, i64) = (text.trim().parse().map_err(|_| invalid())?, options.int("to").unwrap_or(0));
+    if found == wanted {
+        return Ok(writeln!(std::io::stdout(), "Repository is already at version {wanted}.")?);
+    }
+    if wanted < found && !options.flag("allow-downgrade") {
+        let why = format!("downgrade from version {found} to {wanted} requires --allow-downgrade flag");
+        return Err(ApiError::invalid(why).into());
+    }
+    let why = format!("this program works with repositories of version {REPO_VERSION} alone; this one has {found}");
+    Err(ApiError::invalid(why).hint("Kubo 0.38 or newer brings an older repository to version 18").into())
 }
 
 fn init_options(options: &Options, config: Option<Vec<u8>>) -> InitOptions {

@@ -137,6 +137,18 @@ impl Shown {
     }
 }
 
+/// Shows an answer that is here already.
+pub(super) fn one(
+    session: &Session<'_>,
+    op: &'static dyn AnyOp,
+    call: &Call,
+    item: &serde_json::Value,
+) -> Result<(), Failure> {
+    let mut shown = Shown::new(session, op, call);
+    shown.item(&json::line(item)?)?;
+    shown.finish()
+}
+
 /// Copies bytes until they end. What came before an error is written.
 async fn copy(mut bytes: ByteStream, mut progress: Option<Progress>, mut to: impl Write) -> Result<(), Failure> {
     while let Some(chunk) = bytes.next().await {

@@ -7,17 +7,27 @@ use super::ConfigError;
 /// Deepest nesting of a dotted key; Kubo's configuration has six levels.
 const KEY_DEPTH_MAX: usize = 32;
 /// Keys that `config show` leaves out, as dotted patterns; `*` is any one name.
-const SECRETS: &[&str] = &["Identity.PrivKey", "Pinning.RemoteServices.*.API.Key"];
+const SECRETS: &[&str] = &["Identity.PrivKey", "API.Authorizations.*", "Pinning.RemoteServices.*.API.Key"];
 
 /// The value of a dotted key.
 pub(crate) fn get<'a>(document: &'a Value, key: &str) -> Result<&'a Value, ConfigError> {
     let mut at = document;
-    for (depth, name) in parts(key)?.into_iter().enumerate() {
-        at = match at {
-            Value::Object(map) => find(map, name).map(|found| &map[found]),
-            _ => None,
-        }
-        .ok_or_else(|| ConfigError::NoKey { key: key.to_owned(), depth })?;
+    let names = parts(key)?;
+    for (depth, name) in names.iter().enumerate() {
+        let Value::Object(map) = at else { return Err(ConfigError::NotAMap(names[..depth].join("."))) };
+        at = find(map, name).map(|found| &map[found]).ok_or_else(|| ConfigError::NoKey(names[..=depth].join(".")))?;
+    }
+    Ok(at)
+}
+
+/// The same, to be changed.
+pub(crate) fn get_mut<'a>(document: &'a mut Value, key: &str) -> Result<&'a mut Value, ConfigError> {
+    get(document, key)?;
+    let mut at = document;
+    for name in parts(key)? {
+        let Value::Object(map) = at else { return Err(ConfigError::NotAMap(key.to_owned())) };
+        let name = find(map, name).unwrap_or(name).to_owned();
+        at = map.get_mut(&name).ok_or_else(|| ConfigError::NoKey(key.to_owned()))?;
     }
     Ok(at)
 }
@@ -35,15 +45,15 @@ pub(crate) fn set(document: &mut Value, key: &str, value: Value) -> Result<(), C
     let parts = parts(key)?;
     let (last, way) = parts.split_last().ok_or_else(|| ConfigError::BadKey(key.to_owned()))?;
     let mut at = document;
-    for name in way {
-        let map = object(at, key)?;
+    for (depth, name) in way.iter().enumerate() {
+        let map = object(at, &way[..depth])?;
         let name = find(map, name).unwrap_or(name).to_owned();
         at = map.entry(name).or_insert_with(|| Value::Object(Map::new()));
         if at.is_null() {
             *at = Value::Object(Map::new());
         }
     }
-    let map = object(at, key)?;
+    let map = object(at, way)?;
     let name = find(map, last).unwrap_or(last).to_owned();
     map.insert(name, value);
     Ok(())
@@ -94,8 +104,8 @@ fn remove(at: &mut Value, names: &[&str]) {
     }
 }
 
-fn object<'a>(at: &'a mut Value, key: &str) -> Result<&'a mut Map<String, Value>, ConfigError> {
-    at.as_object_mut().ok_or_else(|| ConfigError::NotAnObject(key.to_owned()))
+fn object<'a>(at: &'a mut Value, way: &[&str]) -> Result<&'a mut Map<String, Value>, ConfigError> {
+    at.as_object_mut().ok_or_else(|| ConfigError::NotAMap(way.join(".")))
 }
 
 fn parts(key: &str) -> Result<Vec<&str>, ConfigError> {
@@ -127,6 +137,7 @@ mod tests {
     fn secrets_do_not_show() {
         let document = json!({
             "Identity": {"PeerID": "p", "PrivKey": "secret"},
+            "API": {"Authorizations": {"user": {"AuthSecret": "bearer:secret"}}},
             "Pinning": {"RemoteServices": {"s": {"API": {"Endpoint": "e", "Key": "secret"}}}},
         });
         let shown = without_secrets(&document).to_string();

@@ -1,13 +1,14 @@
 //! Configuration: Kubo's JSON file, read into typed values, written back with unknown keys kept.
 //!
-//! Parts: [`document`] (dotted keys, secrets), [`profiles`], [`settings`] (typed getters), [`identity`],
-//! [`stores`] (`Merkury.Store`).
+//! Parts: [`document`] (dotted keys, secrets), [`schema`] (known keys and their types), [`profiles`], [`settings`]
+//! (typed getters), [`identity`], [`stores`] (`Merkury.Store`).
 //! The file itself is read and replaced atomically by the store crate's repository; this module owns its meaning.
 
 pub(crate) mod document;
 pub(crate) mod identity;
 pub(crate) mod import;
 pub mod profiles;
+pub(crate) mod schema;
 pub mod settings;
 pub(crate) mod stores;
 
@@ -27,17 +28,32 @@ pub enum ConfigError {
     /// A dotted key that cannot be one.
     #[error("{0:?} is not a configuration key")]
     BadKey(String),
-    /// There is no such key.
-    #[error("{key} not found")]
-    NoKey {
+    /// There is no such key; as far as it was looked for.
+    #[error("{0} not found")]
+    NoKey(String),
+    /// Something on the way is not an object.
+    #[error("{0} key is not a map")]
+    NotAMap(String),
+    /// A value of another type than Kubo's, in the words of its decoder.
+    #[error("failure to decode config: json: cannot unmarshal {has} into Go struct field {field} of type {kind}")]
+    GoType {
+        /// What stands there.
+        has: &'static str,
+        /// Name of the section, then the dotted key.
+        field: String,
+        /// What Kubo reads there.
+        kind: String,
+    },
+    /// A value that one of Kubo's own types does not take.
+    #[error("failure to decode config: failed to unmarshal {value:?} into {kind}")]
+    Unfit {
+        /// What stands there, as JSON.
+        value: String,
         /// The dotted key.
         key: String,
-        /// How many of its names exist.
-        depth: usize,
+        /// What is read there.
+        kind: &'static str,
     },
-    /// Something on the way is not an object.
-    #[error("{0} cannot be set: a part of it is not an object")]
-    NotAnObject(String),
     /// The value has another type.
     #[error("{key} must be {wants}, but is {has}")]
     WrongType {
@@ -72,6 +88,13 @@ pub fn parse(text: &str) -> Result<Value, ConfigError> {
     if value.is_object() { Ok(value) } else { Err(ConfigError::Json("not a JSON object".into())) }
 }
 
+/// The document without private key and credentials, keys in order as Kubo shows them.
+pub fn without_secrets(document: &Value) -> Value {
+    let mut shown = document::without_secrets(document);
+    shown.sort_all_objects();
+    shown
+}
+
 /// Writes a document as Kubo does: two spaces, no newline at the end.
 pub fn render(document: &Value) -> String {
     serde_json::to_string_pretty(document).expect("a JSON value always renders")
@@ -79,6 +102,7 @@ pub fn render(document: &Value) -> String {
 
 /// Checks the values this node reads, so that a bad one is refused when it is set and not at the next start.
 pub(crate) fn check(document: &Value) -> Result<(), ConfigError> {
+    schema::check_types(document)?;
     let view = View(document);
     view.storage_max()?;
     view.number("Datastore.StorageGCWatermark", 90)?;

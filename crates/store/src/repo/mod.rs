@@ -166,6 +166,23 @@ impl Repo {
         self.write("config", text.as_bytes(), 0o600)
     }
 
+    /// Keeps a copy of `config` beside it, named `config-LABEL` with a number behind that is new. Returns where.
+    pub fn back_up_config(&self, label: &str) -> Result<PathBuf, RepoError> {
+        let bytes = self.read("config", CONFIG_BYTES_MAX)?;
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let first = since.as_nanos();
+        for number in first..first + 100 {
+            let path = self.path.join(format!("config-{label}{number}"));
+            match files::create_atomic(&path, &bytes, 0o600) {
+                Ok(()) => return Ok(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(self.io("write", &path, error)),
+            }
+        }
+        let taken = io::Error::from(io::ErrorKind::AlreadyExists);
+        Err(self.io("write", &self.path.join(format!("config-{label}{first}")), taken))
+    }
+
     /// Takes the repository for this process until the guard is dropped. Never waits.
     pub fn lock(&self) -> Result<RepoLock, RepoError> {
         RepoLock::take(self)

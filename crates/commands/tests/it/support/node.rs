@@ -429,4 +429,7 @@ impl Config for Handle {
     fn replace(&self, _: Value) -> Answer<'_, ()> {
         ok(())
     }
+    fn apply_profile<'a>(&'a self, name: &'a str, _: bool) -> Answer<'a, ConfigChange> {
+        ok(ConfigChange { old: serde_json::json!({"Profile": null}), new: serde_json::json!({"Profile": name}) })
+    }
 }
