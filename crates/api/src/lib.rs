@@ -19,6 +19,7 @@ mod migrate;
 mod names;
 mod peers;
 mod pins;
+mod records;
 mod repo;
 mod routing;
 
@@ -41,6 +42,7 @@ pub use migrate::{Migrate, MigrateEvent, MigrateProgress, MigrateRequest, Migrat
 pub use names::{Names, Resolved};
 pub use peers::{BitswapStat, ConnectionDirection, ConnectionInfo, Identity, KnownPeer, Ledger, PeerIdentify, Peers};
 pub use pins::{PinEntry, PinEvent, PinFilter, PinKind, PinMode, PinOptions, Pins};
+pub use records::Records;
 pub use repo::{GcEvent, Repo, RepoStat, RepoVersion};
 pub use routing::{PeerAddresses, Routing, RoutingEvent};
 
@@ -101,4 +103,6 @@ pub struct Api {
     pub migrate: Arc<dyn Migrate>,
     /// The configuration file.
     pub config: Arc<dyn Config>,
+    /// Small values, for debugging.
+    pub records: Arc<dyn Records>,
 }

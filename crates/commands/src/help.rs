@@ -95,7 +95,8 @@ fn synopsis(program: &str, path: &[&str], spec: &Spec) -> String {
     let mut text = start.clone();
     let mut column = start.len();
     for part in parts {
-        if column + 1 + part.len() > WIDTH {
+        // The root's stays on one line: scripts look for the command behind the program.
+        if column + 1 + part.len() > WIDTH && !path.is_empty() {
             text.push('\n');
             text.push_str(&" ".repeat(start.len().min(20)));
             column = start.len().min(20);

@@ -11,6 +11,8 @@ pub const MERKURY_VERSION: &str = env!("CARGO_PKG_VERSION");
 pub const REPO_VERSION: u32 = 18;
 /// What `id` answers as `AgentVersion`, and what the `Server` header starts with.
 pub const RPC_AGENT: &str = concat!("kubo/0.43.1/merkury-", env!("CARGO_PKG_VERSION"));
+/// What stands where Kubo names the commit of its build: who this is.
+pub const COMMIT: &str = concat!("merkury-", env!("CARGO_PKG_VERSION"));
 /// The `Server` header; Kubo's tests compare it with `version -n`.
 pub const SERVER_HEADER: &str = "kubo/0.43.1";
 /// The `User-Agent` our client sends. It does not contain `/kubo/`: Kubo refuses other versions of itself.
@@ -22,7 +24,7 @@ pub const USER_AGENT: &str = concat!("merkury/", env!("CARGO_PKG_VERSION"));
 pub struct VersionInfo {
     /// The Kubo version.
     pub version: String,
-    /// Commit of the build; empty, as in release builds of Kubo.
+    /// The commit of the build; here, who answers.
     pub commit: String,
     /// Repository version.
     pub repo: String,
@@ -43,7 +45,7 @@ impl VersionInfo {
     pub fn current() -> Self {
         Self {
             version: KUBO_VERSION.into(),
-            commit: String::new(),
+            commit: COMMIT.into(),
             repo: REPO_VERSION.to_string(),
             system: format!("{}/{}", go_arch(), go_os()),
             golang: "rust".into(),

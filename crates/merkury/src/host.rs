@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::cli::{DaemonOptions, Host, InitOptions};
 use crate::daemon::{self, RunOptions};
+use crate::fdlimit;
 
 /// Bits of an RSA identity when nothing is said, as Kubo has it.
 const RSA_BITS: u32 = 2048;
@@ -64,14 +65,20 @@ impl Host for Program {
         if options.init && !self.is_initialized(repo) {
             self.init(repo, &options.init_options, &mut std::io::stdout())?;
         }
+        check_version(repo)?;
+        if options.raise_fd_limit {
+            fdlimit::raise();
+        }
         let node = OpenNode::open(repo)?;
         if let Some(routing) = &options.routing {
+            check_routing(routing)?;
             node.override_setting("Routing.Type", Value::String(routing.clone()))?;
         }
         if options.enable_gc {
             tracing::info!("garbage is collected when it is asked for: repo gc");
         }
-        let agent = match &options.agent_suffix {
+        let configured = node.setting_list("Version.AgentSuffix")?.into_iter().next();
+        let agent = match configured.as_ref().or(options.agent_suffix.as_ref()).filter(|suffix| !suffix.is_empty()) {
             Some(suffix) => format!("{}/{suffix}", version::USER_AGENT),
             None => version::USER_AGENT.to_owned(),
         };
@@ -102,6 +109,37 @@ impl Host for Program {
             }
         })
     }
+}
+
+/// Values of `--routing`; the empty one and `default` leave it to the configuration.
+fn check_routing(name: &str) -> Result<(), ApiError> {
+    const KNOWN: [&str; 9] =
+        ["auto", "autoclient", "custom", "default", "delegated", "dht", "dhtclient", "dhtserver", "none"];
+    if name == "supernode" {
+        return Err(ApiError::invalid("supernode routing was never fully implemented and has been removed"));
+    }
+    if name.is_empty() || KNOWN.contains(&name) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!("unrecognized routing option: {name}")).hint(format!("known: {}", KNOWN.join(", "))))
+}
+
+/// An older repository is not brought up to date here; programs that start daemons look for these words.
+fn check_version(repo: &Path) -> Result<(), ApiError> {
+    let text = std::fs::read_to_string(repo.join("version")).unwrap_or_default();
+    let Ok(found) = text.trim().parse::<u32>() else { return Ok(()) };
+    if found >= version::REPO_VERSION {
+        return Ok(());
+    }
+    let line = format!(
+        "Kubo repository at {} has version {found} and needs to be migrated to version {}.\n",
+        repo.display(),
+        version::REPO_VERSION
+    );
+    // The error below says the same to who reads standard error alone.
+    let _ = std::io::stdout().write_all(line.as_bytes());
+    Err(ApiError::invalid("fs-repo requires migration")
+        .hint(format!("Kubo 0.38 or newer brings it to version {}: ipfs repo migrate", version::REPO_VERSION)))
 }
 
 fn key_kind(options: &InitOptions) -> Result<KeyKind, ApiError> {

@@ -1,11 +1,12 @@
 //! The merkury program: a complete IPFS node, and Kubo's command line when it is called `ipfs`.
 //!
-//! Parts: `cli` (the terminal), `host` (what the program does for it), `daemon` (start, lines, stop), `log` (levels, who
+//! Parts: `cli` (the terminal), `host` (what the program does for it), `daemon` (start, lines, stop), `fdlimit`, `log` (levels, who
 //! listens), `surfaces` (what
 //! the daemon serves), `listen` (addresses). This crate is the only place where the node and its surfaces meet.
 
 mod cli;
 mod daemon;
+mod fdlimit;
 mod host;
 mod listen;
 mod log;

@@ -27,7 +27,10 @@ pub(crate) struct Ingest {
 
 impl Ingest {
     /// Starts the thread that stores; `stored` is called with each group once it is readable.
-    pub(crate) fn start(store: Arc<dyn BlockStore>, stored: impl Fn(&[Block]) + Send + 'static) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        store: Arc<dyn BlockStore>,
+        stored: impl Fn(&[Block]) + Send + 'static,
+    ) -> std::io::Result<Self> {
         let (queue, arrivals) = mpsc::channel(QUEUE_BLOCKS);
         std::thread::Builder::new().name("ingest".into()).spawn(move || run(&*store, arrivals, &stored))?;
         Ok(Self { queue })

@@ -64,11 +64,23 @@ pub fn init(path: &Path, options: &InitOptions) -> Result<Initialised, ApiError>
     let lock = repo.lock().map_err(repo_error)?;
     let store = Store::open(&repo.store_dir(), merkury_store::Options::default()).map_err(store_error)?;
     keep_empty_directory(&store)?;
+    make_places(&repo, &document)?;
     // The configuration is written last: a crash before it leaves no repository.
-    repo.init(&config::render(&document)).map_err(repo_error)?;
+    let spec = config::datastore::on_disk(&document).to_string();
+    repo.init_for(&config::render(&document), &spec).map_err(repo_error)?;
     drop(store);
     drop(lock);
     Ok(Initialised { peer_id: pair.peer_id() })
+}
+
+/// The directories a Kubo on this repository would use: empty here, but programs know a repository by them.
+fn make_places(repo: &Repo, document: &Value) -> Result<(), ApiError> {
+    for name in config::datastore::places(document) {
+        let path = repo.path().join(name);
+        std::fs::create_dir_all(&path)
+            .map_err(|error| ApiError::internal(format!("cannot create {}: {error}", path.display())))?;
+    }
+    Ok(())
 }
 
 /// The identity of a configuration to start from: without one every later start would fail.

@@ -24,9 +24,7 @@ pub(crate) struct KuboView {
 pub(crate) fn kubo_error(error: KuboError) -> ApiError {
     let made = ApiError::new(error.kind(), error.to_string());
     match error {
-        KuboError::Unread { .. } => {
-            made.hint("start Kubo on it, then: merkury migrate --from /ip4/127.0.0.1/tcp/5001")
-        }
+        KuboError::Unread { .. } => made.hint("start Kubo on it, then: merkury migrate --from /ip4/127.0.0.1/tcp/5001"),
         _ => made,
     }
 }

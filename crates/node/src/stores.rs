@@ -75,7 +75,9 @@ fn open_mirror(
     if lags {
         let mirror = mirror.clone();
         let work = move || match mirror.catch_up() {
-            Ok(done) => tracing::info!(written = done.written, removed = done.removed, "copies of the store are up to date"),
+            Ok(done) => {
+                tracing::info!(written = done.written, removed = done.removed, "copies of the store are up to date")
+            }
             Err(error) => tracing::error!(%error, "copies of the store could not be brought up to date"),
         };
         let started = std::thread::Builder::new().name("mirror".into()).spawn(work);

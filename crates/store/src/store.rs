@@ -12,8 +12,8 @@ use crate::blocks::{BlockOptions, Blocks};
 use crate::disk::{Counted, Counters, Counts, Disk, Open, RealDisk};
 use crate::gc::{self, Collection};
 use crate::meta::Tables;
-use crate::temp::{TempPin, TempPins};
 use crate::outside::Outside;
+use crate::temp::{TempPin, TempPins};
 use crate::{GcEvent, GcOptions, GcStats, Keeper, KeptBy, Meta, PinKind, PinnedHow, Pins, Roots, StoreError, Why};
 use crate::{walk, why};
 

@@ -164,6 +164,7 @@ impl Op for BootstrapRm {
             let call = request.call;
             let api = cx.api(&call)?;
             let all = call.options.flag("all");
+            call.args.iter().try_for_each(|peer| check(peer))?;
             let goes = |peer: &String| all || call.args.contains(peer);
             remove(&api, goes).await
         })

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::prelude::*;
 use crate::json;
-use crate::version::{KUBO_VERSION, VersionInfo};
+use crate::version::{COMMIT, KUBO_VERSION, VersionInfo};
 
 /// `diag sys`.
 pub struct DiagSys;
@@ -27,7 +27,7 @@ impl Op for DiagSys {
             let facts = json!({
                 "diskinfo": disk(cx.repo()),
                 "environment": {"GOPATH": "", "IPFS_PATH": cx.repo().display().to_string()},
-                "ipfs_commit": "",
+                "ipfs_commit": COMMIT,
                 "ipfs_version": KUBO_VERSION,
                 "memory": memory(),
                 "net": {"interface_addresses": addresses(), "online": online},

@@ -5,7 +5,7 @@ use merkury_core::PeerId;
 
 use super::prelude::*;
 use crate::json;
-use crate::version::RPC_AGENT;
+use crate::version::{RPC_AGENT, USER_AGENT};
 
 /// `id`.
 pub struct Id;
@@ -114,9 +114,11 @@ impl PeerText {
     }
 }
 
-/// This node tells RPC clients the version they decide features by.
+/// This node tells RPC clients the version they decide features by, and peers its own name; words behind it
+/// (`Version.AgentSuffix`) are told to both.
 fn own_out(own: Identity, form: PeerText) -> IdOut {
-    IdOut { agent_version: RPC_AGENT.into(), ..out_of(own, form) }
+    let suffix = own.agent.strip_prefix(USER_AGENT).map(clean).unwrap_or_default();
+    IdOut { agent_version: format!("{RPC_AGENT}{suffix}"), ..out_of(own, form) }
 }
 
 fn out_of(identity: Identity, form: PeerText) -> IdOut {

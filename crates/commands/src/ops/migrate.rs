@@ -195,7 +195,8 @@ fn out_of(event: MigrateEvent) -> MigrateOut {
     match event {
         MigrateEvent::Progress(MigrateProgress { blocks, bytes, bytes_total, elapsed_ms }) => {
             let left = bytes_total.map(|total| total.saturating_sub(bytes));
-            let left_ms = left.and_then(|left| u128::from(left).checked_mul(elapsed_ms.into())?.checked_div(bytes.into()));
+            let left_ms =
+                left.and_then(|left| u128::from(left).checked_mul(elapsed_ms.into())?.checked_div(bytes.into()));
             let left_ms = left_ms.and_then(|left| u64::try_from(left).ok());
             MigrateOut::Progress { blocks, bytes, bytes_total, elapsed_ms, left_ms }
         }

@@ -23,6 +23,7 @@ pub mod dag_put;
 pub mod dag_resolve;
 pub mod dag_stat;
 pub mod diag_cmds;
+pub mod diag_datastore;
 pub mod diag_healthy;
 pub mod diag_sys;
 pub mod files_ls;

@@ -39,7 +39,7 @@ pub static DAEMON: Spec = Spec {
         Opt::flag(&["unrestricted-api"], "Serve every CID on the RPC port."),
         Opt::flag(&["disable-transport-encryption"], "For tests of networks."),
         Opt::flag(&["enable-gc"], "Collect garbage by itself."),
-        Opt::flag(&["manage-fdlimit"], "Accepted for scripts; changes nothing here.").or("true"),
+        Opt::flag(&["manage-fdlimit"], "Allow more open files and connections, as far as the system does.").or("true"),
         Opt::flag(&["migrate"], "Accepted for scripts: there is no older repository yet."),
         Opt::flag(&["enable-pubsub-experiment"], "Older switch; accepted, changes nothing here."),
         Opt::flag(&["enable-namesys-pubsub"], "Older switch; accepted, changes nothing here."),

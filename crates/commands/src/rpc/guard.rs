@@ -33,7 +33,9 @@ fn host_is_listed(text: &str, config: &RpcConfig) -> bool {
     }
     let Ok(authority) = text.parse::<Authority>() else { return false };
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    // `unix` is what Go's client calls a socket of the file system; no public name has one word.
     host == "localhost"
+        || host == "unix"
         || host.ends_with(".localhost")
         || host.parse::<std::net::IpAddr>().is_ok()
         || config.hosts.iter().any(|listed| listed.eq_ignore_ascii_case(&host))

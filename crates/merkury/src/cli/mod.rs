@@ -84,6 +84,8 @@ pub(crate) struct DaemonOptions {
     pub(crate) routing: Option<String>,
     /// Collect garbage by itself.
     pub(crate) enable_gc: bool,
+    /// Raise the limit of open files.
+    pub(crate) raise_fd_limit: bool,
     /// `--agent-version-suffix`, when given.
     pub(crate) agent_suffix: Option<String>,
 }
@@ -241,7 +243,7 @@ impl Session<'_> {
             }
             "daemon" => Ok(self.host.daemon(repo, &self.daemon_options(options)?)?),
             "config/edit" => edit_config(&config_file(repo, options)),
-            "repo/migrate" => migrate(repo, options),
+            "repo/migrate" => migrate(repo, options, self.host.is_locked(repo)),
             _ => execute::anywhere(self, op, repo, Call { args: inputs.texts, options: options.clone() }),
         }
     }
@@ -262,6 +264,7 @@ impl Session<'_> {
             friendly,
             routing: options.text("routing").filter(|_| options.is_given("routing")),
             enable_gc: options.flag("enable-gc"),
+            raise_fd_limit: options.flag("manage-fdlimit"),
             agent_suffix: options.text("agent-version-suffix"),
         })
     }
@@ -303,7 +306,7 @@ fn edit_config(file: &Path) -> Result<(), Failure> {
 }
 
 /// There is one version that this program knows; whatever else is asked for is refused with what was found.
-fn migrate(repo: &Path, options: &Options) -> Result<(), Failure> {
+fn migrate(repo: &Path, options: &Options, is_locked: bool) -> Result<(), Failure> {
     let file = repo.join("version");
     let text = std::fs::read_to_string(&file).map_err(|error| {
         merkury_commands::input::io_error("open", &file, &error).context("could not get current repo version")
@@ -312,6 +315,10 @@ fn migrate(repo: &Path, options: &Options) -> Result<(), Failure> {
     let (found, wanted): (i64, i64) = (text.trim().parse().map_err(|_| invalid())?, options.int("to").unwrap_or(0));
     if found == wanted {
         return Ok(writeln!(std::io::stdout(), "Repository is already at version {wanted}.")?);
+    }
+    if is_locked {
+        let why = format!("lock {}: someone else has the lock", repo.join("repo.lock").display());
+        return Err(ApiError::new(merkury_core::ErrorKind::Busy, why).hint("merkury shutdown stops the daemon").into());
     }
     if wanted < found && !options.flag("allow-downgrade") {
         let why = format!("downgrade from version {found} to {wanted} requires --allow-downgrade flag");

@@ -4,7 +4,7 @@ use merkury_api::{Answer, ApiError, Config, ConfigChange};
 use merkury_core::{ErrorKind, PeerId};
 use serde_json::Value;
 
-use crate::config::{self, ConfigError, document, identity, profiles, schema};
+use crate::config::{self, ConfigError, datastore, document, identity, profiles, schema};
 use crate::inner::{Handle, blocking, repo_error};
 
 /// What Kubo answers to `ipfs config Identity.PrivKey`.
@@ -94,7 +94,7 @@ impl Config for Handle {
                 }
                 other => other.into(),
             })?;
-            if document::get(&old, "Datastore.Spec").ok() != document::get(&new, "Datastore.Spec").ok() {
+            if datastore::on_disk(&old) != datastore::on_disk(&new) {
                 return Err(layout_is_fixed(&name));
             }
             config::check(&new)?;
@@ -120,9 +120,10 @@ impl Handle {
 
 fn layout_is_fixed(profile: &str) -> ApiError {
     ApiError::invalid(format!(
-        "profile {profile:?} changes the datastore layout, which is fixed when the repo is created"
+        "profile {profile:?} changes the datastore layout, which is fixed when the repo is created; 'ipfs init \
+         --profile={profile}' makes one that has it"
     ))
-    .hint(format!("a new repository can have it: merkury init --profile={profile}"))
+    .hint("move the data with dag export and dag import")
 }
 
 /// The peer id belongs to the key: it can only be written in another form, and stands in the usual one.

@@ -11,6 +11,7 @@ mod migrate;
 mod names;
 mod peers;
 mod pins;
+mod records;
 mod repo;
 mod routing;
 
@@ -41,7 +42,8 @@ impl Handle {
             peers: shared.clone(),
             repo: shared.clone(),
             migrate: shared.clone(),
-            config: shared,
+            config: shared.clone(),
+            records: shared,
         }
     }
 

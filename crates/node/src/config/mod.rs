@@ -1,9 +1,10 @@
 //! Configuration: Kubo's JSON file, read into typed values, written back with unknown keys kept.
 //!
-//! Parts: [`document`] (dotted keys, secrets), [`schema`] (known keys and their types), [`profiles`], [`settings`]
+//! Parts: [`document`] (dotted keys, secrets), [`datastore`] (what `Datastore.Spec` fixes), [`schema`] (known keys and their types), [`profiles`], [`settings`]
 //! (typed getters), [`identity`], [`stores`] (`Merkury.Store`).
 //! The file itself is read and replaced atomically by the store crate's repository; this module owns its meaning.
 
+pub(crate) mod datastore;
 pub(crate) mod document;
 pub(crate) mod identity;
 pub(crate) mod import;

@@ -124,6 +124,11 @@ impl Repo {
     ///
     /// `config` is written last: a crash before it leaves no repository, and the next call makes one.
     pub fn init(&self, config: &str) -> Result<(), RepoError> {
+        self.init_for(config, DATASTORE_SPEC)
+    }
+
+    /// The same, with another `datastore_spec`: what a Kubo on this repository would keep on disk, as JSON.
+    pub fn init_for(&self, config: &str, datastore_spec: &str) -> Result<(), RepoError> {
         if self.is_initialised() {
             return Err(RepoError::Exists { path: self.path.clone() });
         }
@@ -131,7 +136,7 @@ impl Repo {
         let keystore = self.path.join("keystore");
         keystore::make_dir(&keystore).map_err(|e| self.io("create", &keystore, e))?;
         self.write("version", format!("{REPO_VERSION}\n").as_bytes(), 0o644)?;
-        self.write("datastore_spec", DATASTORE_SPEC.as_bytes(), 0o600)?;
+        self.write("datastore_spec", datastore_spec.as_bytes(), 0o600)?;
         let path = self.path.join("config");
         match files::create_atomic(&path, config.as_bytes(), 0o600) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

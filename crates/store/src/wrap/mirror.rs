@@ -66,7 +66,9 @@ impl Mirror {
         let mut group = Vec::new();
         for found in self.first.cids()? {
             let (cid, _) = found?;
-            if !copy.has(&cid) && let Some(block) = self.first.get(&cid)? {
+            if !copy.has(&cid)
+                && let Some(block) = self.first.get(&cid)?
+            {
                 group.push(block);
             }
             if group.len() >= GROUP_BLOCKS {

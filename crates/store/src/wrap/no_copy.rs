@@ -24,9 +24,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use merkury_core::cid::codec_code;
 use merkury_core::limits::BIG_BLOCK_BYTES_MAX;
-use merkury_core::{
-    Block, BlockGet, BlockHas, BlockPut, BlockStore, BoxFuture, Cid, GetError, Multihash, PutError,
-};
+use merkury_core::{Block, BlockGet, BlockHas, BlockPut, BlockStore, BoxFuture, Cid, GetError, Multihash, PutError};
 use parking_lot::Mutex;
 
 use crate::outside::Outside;
@@ -247,11 +245,8 @@ impl NoCopy {
 
     fn get_referenced(&self, cid: &Cid) -> Result<Option<Block>, GetError> {
         let Some(reference) = self.reference(cid).map_err(|error| error.into_get(cid))? else { return Ok(None) };
-        let moved = |why: &str| GetError::Moved {
-            cid: cid.clone(),
-            origin: reference.origin.to_string(),
-            why: why.to_owned(),
-        };
+        let moved =
+            |why: &str| GetError::Moved { cid: cid.clone(), origin: reference.origin.to_string(), why: why.to_owned() };
         match self.read(&reference) {
             Ok(bytes) => Block::verify_big(cid.clone(), bytes).map(Some).map_err(|_| moved("has changed")),
             Err(error) => Err(match error.kind() {
@@ -286,7 +281,8 @@ impl Files {
             return Err(StoreError::TooLarge { what: "a path", bytes: value.len(), limit: ORIGIN_BYTES_MAX });
         }
         let number = self.next;
-        self.next = number.checked_add(1).ok_or(StoreError::Full { why: "four thousand million files are referenced" })?;
+        self.next =
+            number.checked_add(1).ok_or(StoreError::Full { why: "four thousand million files are referenced" })?;
         new.push((number.to_be_bytes().to_vec(), Some(value)));
         self.numbers.insert(origin, number);
         Ok(number)

@@ -63,8 +63,9 @@ fn compare(tally: &mut Tally, name: &str, run: &Table) -> Res<()> {
         };
         tally.check(&row.name, verdict);
     }
-    let missing = known.rows().iter().filter(|row| run.row(&row.name).is_none());
-    missing.for_each(|row| drop(tally.check(&row.name, Err("did not run".to_owned()))));
+    for row in known.rows().into_iter().filter(|row| run.row(&row.name).is_none()) {
+        tally.check(&row.name, Err("did not run".to_owned()));
+    }
     say::line(format!("  {}{}", run.summary(), if better > 0 { "; MERKURY_RECORD=1 takes what is new" } else { "" }));
     Ok(())
 }

@@ -81,7 +81,8 @@ impl Node for FakeNode {
             peers: handle.clone(),
             repo: handle.clone(),
             migrate: handle.clone(),
-            config: handle,
+            config: handle.clone(),
+            records: handle,
         }
     }
 
@@ -406,6 +407,18 @@ impl Repo for Handle {
     }
     fn verify(&self) -> ItemStream<String> {
         one("block bafkqaaa was corrupt (wrong hash)".into())
+    }
+}
+
+impl Records for Handle {
+    fn get<'a>(&'a self, _: &'a str) -> Answer<'a, Option<Vec<u8>>> {
+        ok(None)
+    }
+    fn put<'a>(&'a self, _: &'a str, _: Vec<u8>) -> Answer<'a, ()> {
+        ok(())
+    }
+    fn count<'a>(&'a self, _: &'a str) -> Answer<'a, u64> {
+        ok(0)
     }
 }
 

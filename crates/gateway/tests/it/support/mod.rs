@@ -84,7 +84,8 @@ impl Node for Memory {
             peers: nothing.clone(),
             repo: nothing.clone(),
             migrate: nothing.clone(),
-            config: nothing,
+            config: nothing.clone(),
+            records: nothing,
         }
     }
 

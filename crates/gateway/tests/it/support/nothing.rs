@@ -86,4 +86,12 @@ impl Config for Nothing {
     fn set<'a>(&'a self, _: &'a str, _: Value) -> Answer<'a, Value> { never() }
     fn show(&self) -> Answer<'_, Value> { never() }
     fn replace(&self, _: Value) -> Answer<'_, ()> { never() }
+    fn apply_profile<'a>(&'a self, _: &'a str, _: bool) -> Answer<'a, ConfigChange> { never() }
+}
+
+#[rustfmt::skip]
+impl Records for Nothing {
+    fn get<'a>(&'a self, _: &'a str) -> Answer<'a, Option<Vec<u8>>> { never() }
+    fn put<'a>(&'a self, _: &'a str, _: Vec<u8>) -> Answer<'a, ()> { never() }
+    fn count<'a>(&'a self, _: &'a str) -> Answer<'a, u64> { never() }
 }

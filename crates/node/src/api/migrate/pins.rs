@@ -43,7 +43,8 @@ impl Run<'_> {
             self.done.pins_known += 1;
             return Ok(());
         }
-        let stronger = ours.as_ref().map_or(kind, |ours| if ours.kind == PinKind::Recursive { ours.kind } else { kind });
+        let stronger =
+            ours.as_ref().map_or(kind, |ours| if ours.kind == PinKind::Recursive { ours.kind } else { kind });
         group.push(Pin { cid: pin.cid, kind: stronger, name: pin.name, expires_unix_secs: None });
         Ok(())
     }

@@ -35,7 +35,9 @@ impl Run<'_> {
         }
         let beside = || Runtime::current().block_on(self.handle.stat(MFS_BESIDE.into(), false)).ok();
         let ours = Runtime::current().block_on(self.handle.stat("/".into(), false)).map(|stat| stat.cid).ok();
-        if ours.as_ref() == Some(&root) || root.to_string() == EMPTY_DIRECTORY || beside().is_some_and(|stat| stat.cid == root)
+        if ours.as_ref() == Some(&root)
+            || root.to_string() == EMPTY_DIRECTORY
+            || beside().is_some_and(|stat| stat.cid == root)
         {
             return Ok(());
         }
@@ -53,7 +55,8 @@ impl Run<'_> {
     /// Copies key files; a key of ours with the same name stays.
     pub(super) fn keys(&mut self) -> Result<(), ApiError> {
         let Some(directory) = self.source.directory() else {
-            return self.problem("keys", "a running Kubo on another machine does not give them; use ipfs key export there");
+            return self
+                .problem("keys", "a running Kubo on another machine does not give them; use ipfs key export there");
         };
         let (theirs, ours) = (Repo::at(directory).keystore(), self.handle.inner.repo.keystore());
         for name in theirs.list().map_err(key_store_error)? {
@@ -85,9 +88,7 @@ impl Run<'_> {
     /// Keeps signed records as they are: whoever publishes names later goes on from them.
     pub(super) fn ipns_records(&mut self) -> Result<(), ApiError> {
         let mut rows = Vec::new();
-        self.source
-            .each_ipns_record(&mut |peer, record| rows.push((peer, Some(record))))
-            .map_err(kubo_error)?;
+        self.source.each_ipns_record(&mut |peer, record| rows.push((peer, Some(record)))).map_err(kubo_error)?;
         if rows.is_empty() {
             return Ok(());
         }
@@ -122,10 +123,11 @@ impl Run<'_> {
                     self.handle.inner.change_config(|config| Ok(identity::write(config, &pair)?))?;
                     self.done.identity = Some(pair.peer_id().to_string());
                 }
-                Err(error) => self.problem("the identity", format!("Kubo's configuration does not give it: {error}"))?,
+                Err(error) => {
+                    self.problem("the identity", format!("Kubo's configuration does not give it: {error}"))?
+                }
             }
         }
         Ok(())
     }
 }
-

@@ -56,7 +56,8 @@ pub(super) fn open(request: &MigrateRequest, ours: &Path) -> Result<Box<dyn Sour
     let is_ours = same(&path, ours);
     let repo = KuboRepo::at(&path);
     if !repo.has_datastore().map_err(|error| {
-        kubo_error(error).hint("give the directory of a Kubo repository (often ~/.ipfs), or the address of a running Kubo")
+        kubo_error(error)
+            .hint("give the directory of a Kubo repository (often ~/.ipfs), or the address of a running Kubo")
     })? {
         return Err(ApiError::not_found(format!("{} has no content of a Kubo", path.display())));
     }
