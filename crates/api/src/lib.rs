@@ -43,7 +43,7 @@ pub use names::{Names, Resolved};
 pub use peers::{BitswapStat, ConnectionDirection, ConnectionInfo, Identity, KnownPeer, Ledger, PeerIdentify, Peers};
 pub use pins::{PinEntry, PinEvent, PinFilter, PinKind, PinMode, PinOptions, Pins};
 pub use records::Records;
-pub use repo::{GcEvent, Repo, RepoStat, RepoVersion};
+pub use repo::{Amount, GcEvent, GcPreview, GcRequest, Repo, RepoStat, RepoVersion};
 pub use routing::{PeerAddresses, Routing, RoutingEvent};
 
 pub use merkury_core::BoxFuture;

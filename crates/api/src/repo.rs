@@ -26,11 +26,52 @@ pub struct RepoVersion {
     pub version: String,
 }
 
+/// How to collect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GcRequest {
+    /// Nobody wants to be told what was removed: no [`GcEvent::Removed`] comes, and names of blocks are not read.
+    pub silent: bool,
+    /// Remove nothing; the one item is [`GcEvent::Preview`].
+    pub dry_run: bool,
+}
+
+/// Some blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// How many.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// What a collection would do now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GcPreview {
+    /// What would go.
+    pub garbage: Amount,
+    /// How long ago the blocks that would go were last used: the longest and the shortest time in seconds, where known.
+    pub garbage_rested: Option<(u64, u64)>,
+    /// What pins keep.
+    pub pinned: Amount,
+    /// What the mutable file system keeps beside.
+    pub files: Amount,
+    /// What running operations need.
+    pub in_use: Amount,
+    /// Segments of the store that would go at once because nothing in them would be left.
+    pub segments_dropped: u64,
+    /// Segments that would go after what is left in them was copied.
+    pub segments_compacted: u64,
+    /// Bytes the repository would be smaller by at once.
+    pub bytes_freed: u64,
+}
+
 /// What a collection tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GcEvent {
-    /// A block is gone.
-    Removed(Cid),
+    /// Blocks are gone.
+    Removed(Vec<Cid>),
+    /// What would be done.
+    Preview(GcPreview),
     /// One block could not be looked at or removed; nothing that is kept was touched.
     Failed(String),
     /// The last item.
@@ -47,8 +88,9 @@ pub trait Repo: Send + Sync {
     /// Sizes and counts; O(1).
     fn stat(&self) -> Answer<'_, RepoStat>;
 
-    /// Removes what nothing keeps, beside writers.
-    fn gc(&self) -> ItemStream<GcEvent>;
+    /// Removes what nothing keeps, beside writers, or says what that would remove. A reader that takes nothing for some seconds
+    /// is not waited for: the list of what was removed ends with an error, the collection does not.
+    fn gc(&self, request: GcRequest) -> ItemStream<GcEvent>;
 
     /// The version.
     fn version(&self) -> Answer<'_, RepoVersion>;

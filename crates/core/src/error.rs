@@ -13,8 +13,10 @@ pub enum ErrorKind {
     Denied,
     /// Try again later: a limit of concurrency or rate.
     Busy,
-    /// A resource outside is missing: offline, no peer answered in time, disk full.
+    /// A resource outside is missing: offline, no peer answered in time.
     Unavailable,
+    /// Nothing more can be stored: the disk is full, or the limit of the repository is reached. Reading goes on.
+    NoSpace,
     /// The wait ended before the answer came.
     Timeout,
     /// Stored bytes are not what they must be.

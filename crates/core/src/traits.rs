@@ -51,6 +51,14 @@ pub enum GetError {
         /// Which rule.
         why: String,
     },
+    /// It came, and there is no space to store it.
+    #[error("no space left to store block {cid}: {why}")]
+    NoSpace {
+        /// The wanted block.
+        cid: Cid,
+        /// What is full, and what to do.
+        why: String,
+    },
     /// The store or the network failed.
     #[error("cannot read block {cid}: {why}")]
     Failed {
@@ -68,6 +76,7 @@ impl GetError {
             Self::NotHere { .. } | Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Corrupt { .. } | Self::Moved { .. } => ErrorKind::Corrupt,
             Self::Refused { .. } => ErrorKind::Invalid,
+            Self::NoSpace { .. } => ErrorKind::NoSpace,
             Self::Failed { .. } => ErrorKind::Internal,
         }
     }
@@ -80,6 +89,7 @@ impl GetError {
             | Self::Corrupt { cid, .. }
             | Self::Moved { cid, .. }
             | Self::Refused { cid, .. }
+            | Self::NoSpace { cid, .. }
             | Self::Failed { cid, .. } => cid,
         }
     }
@@ -100,7 +110,7 @@ impl PutError {
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoSpace(_) => ErrorKind::Unavailable,
+            Self::NoSpace(_) => ErrorKind::NoSpace,
             Self::Failed(_) => ErrorKind::Internal,
         }
     }
@@ -122,6 +132,11 @@ pub trait BlockPut: Send + Sync {
     /// Hands blocks over. They are readable at once through the same store, and durable after [`BlockPut::commit`].
     /// A block that is already there is not written again.
     fn put_many(&self, blocks: Vec<Block>) -> Result<(), PutError>;
+
+    /// As [`BlockPut::put_many`], for blocks that were fetched for a reader: nobody counts on them to stay.
+    fn put_cached(&self, blocks: Vec<Block>) -> Result<(), PutError> {
+        self.put_many(blocks)
+    }
 
     /// Returns when everything handed over so far survives a power cut.
     fn commit(&self) -> Result<(), PutError>;

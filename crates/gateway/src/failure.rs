@@ -78,6 +78,7 @@ impl From<ApiError> for Failure {
             ErrorKind::Conflict => StatusCode::CONFLICT,
             ErrorKind::Denied => StatusCode::GONE,
             ErrorKind::Busy | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
             ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
             ErrorKind::Corrupt | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -28,6 +28,8 @@ pub(crate) struct RunOptions {
     pub(crate) offline: bool,
     /// Text for people instead of Kubo's lines for programs.
     pub(crate) friendly: bool,
+    /// Collect garbage by itself.
+    pub(crate) enable_gc: bool,
     /// The agent that peers see.
     pub(crate) agent: String,
 }
@@ -38,6 +40,7 @@ pub(crate) async fn run(node: OpenNode, options: RunOptions) -> Result<(), ApiEr
     let mut out = Lines { friendly: options.friendly };
     out.version();
     node.lock()?;
+    node.look_after_store(options.enable_gc);
     out.program(&format!("PeerID: {}", node.peer_id()?));
     if options.offline {
         out.program("Swarm not listening, running in offline mode.");

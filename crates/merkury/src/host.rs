@@ -74,15 +74,13 @@ impl Host for Program {
             check_routing(routing)?;
             node.override_setting("Routing.Type", Value::String(routing.clone()))?;
         }
-        if options.enable_gc {
-            tracing::info!("garbage is collected when it is asked for: repo gc");
-        }
         let configured = node.setting_list("Version.AgentSuffix")?.into_iter().next();
         let agent = match configured.as_ref().or(options.agent_suffix.as_ref()).filter(|suffix| !suffix.is_empty()) {
             Some(suffix) => format!("{}/{suffix}", version::USER_AGENT),
             None => version::USER_AGENT.to_owned(),
         };
-        let run = RunOptions { offline: options.offline, friendly: options.friendly, agent };
+        let (offline, friendly, enable_gc) = (options.offline, options.friendly, options.enable_gc);
+        let run = RunOptions { offline, friendly, enable_gc, agent };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

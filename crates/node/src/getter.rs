@@ -1,19 +1,43 @@
 //! Blocks from here, else from peers: the [`BlockGet`] that everything above reads through.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use merkury_core::{Block, BlockGet, BlockPut, BoxFuture, Cid, GetError};
+use merkury_core::{Block, BlockGet, BlockPut, BoxFuture, Cid, GetError, PutError};
 use merkury_net::exchange::Session;
+use merkury_store::TempPin;
 
 use crate::ingest::Ingest;
 use crate::stores::Stores;
 
 /// Looks into the stores, then asks the session's peers; what comes is stored before it is returned.
+///
+/// The DAG below the first block asked for is kept from eviction and collection while this lives. When there is no space to store
+/// what comes, a reader is given it all the same.
 pub(crate) struct Getter {
     pub(crate) stores: Arc<Stores>,
     /// Copies what only a store below has into the main one: a pin must not rely on a store that others may change.
     pub(crate) copies: bool,
     pub(crate) remote: Option<Remote>,
+    pub(crate) reading: Reading,
+}
+
+/// Keeps what is being read.
+pub(crate) struct Reading {
+    pin: TempPin,
+    is_named: AtomicBool,
+}
+
+impl Reading {
+    pub(crate) fn new(pin: TempPin) -> Self {
+        Self { pin, is_named: AtomicBool::new(false) }
+    }
+
+    fn asks_for(&self, cid: &Cid) {
+        if !self.is_named.load(Relaxed) && !self.is_named.swap(true, Relaxed) {
+            self.pin.protect(cid);
+        }
+    }
 }
 
 /// One exchange session: wants of one reader that belong together.
@@ -30,29 +54,41 @@ impl BlockGet for Getter {
             (Ok(None), None) => Box::pin(std::future::ready(Err(GetError::NotHere { cid: cid.clone() }))),
             // A damaged block is fetched again when there are peers to ask.
             (Err(error), None) => Box::pin(std::future::ready(Err(error))),
-            (Ok(None) | Err(_), Some(remote)) => Box::pin(fetch(remote, cid)),
+            (Ok(None) | Err(_), Some(remote)) => Box::pin(fetch(remote, cid, self.copies)),
         }
     }
 
     fn get_local(&self, cid: &Cid) -> Result<Option<Block>, GetError> {
+        self.reading.asks_for(cid);
         let found = self.stores.blocks.get_local(cid)?;
         if let Some(block) = &found
             && self.copies
             && !self.stores.main.is_here(cid)
         {
             let stored = self.stores.blocks.put_many(vec![block.clone()]);
-            stored.map_err(|error| GetError::Failed { cid: cid.clone(), why: error.to_string() })?;
+            stored.map_err(|error| not_stored(cid, error))?;
         }
         Ok(found)
     }
 }
 
-async fn fetch(remote: &Remote, cid: &Cid) -> Result<Block, GetError> {
+async fn fetch(remote: &Remote, cid: &Cid, must_be_stored: bool) -> Result<Block, GetError> {
     if let Err(error) = cid.hash().check_secure() {
         return Err(GetError::Refused { cid: cid.clone(), why: error.to_string() });
     }
     let block = remote.session.get(cid).await?;
-    let stored = remote.ingest.store(block.clone()).await;
-    stored.map_err(|error| GetError::Failed { cid: cid.clone(), why: error.to_string() })?;
-    Ok(block)
+    match remote.ingest.store(block.clone()).await {
+        Ok(()) => Ok(block),
+        // A full store is no reason not to read.
+        Err(PutError::NoSpace(_)) if !must_be_stored => Ok(block),
+        Err(error) => Err(not_stored(cid, error)),
+    }
+}
+
+fn not_stored(cid: &Cid, error: PutError) -> GetError {
+    let cid = cid.clone();
+    match error {
+        PutError::NoSpace(why) => GetError::NoSpace { cid, why },
+        PutError::Failed(why) => GetError::Failed { cid, why },
+    }
 }

@@ -73,7 +73,7 @@ fn run(store: &dyn BlockStore, mut arrivals: mpsc::Receiver<Arrival>, stored: &d
             group.push(next);
         }
         let blocks: Vec<Block> = group.iter().map(|arrival| arrival.block.clone()).collect();
-        let result = store.put_many(blocks.clone());
+        let result = store.put_cached(blocks.clone());
         if result.is_ok() {
             stored(&blocks);
         }

@@ -17,7 +17,7 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 
 use crate::api::MfsState;
-use crate::config;
+use crate::config::{self, View};
 use crate::ingest::{Ingest, ToldPut};
 use crate::stores::{self, Stores};
 
@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     /// One change of MFS at a time; the root's CID is read and replaced under it.
     pub(crate) mfs: tokio::sync::Mutex<MfsState>,
     pub(crate) stop: tokio::sync::watch::Sender<bool>,
+    /// The task that looks after the store, in a daemon.
+    pub(crate) upkeep: Mutex<Option<tokio::task::AbortHandle>>,
 }
 
 struct OpenStore {
@@ -100,6 +102,7 @@ impl Inner {
             store: Mutex::new(None),
             mfs: tokio::sync::Mutex::default(),
             stop: tokio::sync::watch::Sender::new(false),
+            upkeep: Mutex::new(None),
         }))
     }
 
@@ -161,6 +164,9 @@ impl Inner {
         self.repo.write_config(&config::render(&next)).map_err(repo_error)?;
         for (key, value) in self.overrides.lock().iter() {
             config::document::set(&mut next, key, value.clone())?;
+        }
+        if let Some(open) = self.store.lock().as_ref() {
+            open.stores.main.set_limit(View(&next).storage_limit()?);
         }
         *current = next;
         Ok(())

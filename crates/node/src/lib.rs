@@ -22,6 +22,7 @@ mod network;
 mod remembered;
 mod stores;
 mod stream;
+mod upkeep;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -88,6 +89,13 @@ impl OpenNode {
         network::start(&self.inner, agent).await
     }
 
+    /// Begins to look after the store as long as the node lives; with `collects`, garbage is collected too, as `--enable-gc` says.
+    /// Call it within the runtime, once.
+    pub fn look_after_store(&self, collects: bool) {
+        let task = tokio::spawn(upkeep::run(Arc::downgrade(&self.inner), collects));
+        *self.inner.upkeep.lock() = Some(task.abort_handle());
+    }
+
     /// Resolves when somebody asked the node to stop (see [`Node::shutdown`]).
     pub async fn stop_asked(&self) {
         let mut asked = self.inner.stop.subscribe();
@@ -97,6 +105,9 @@ impl OpenNode {
 
     /// Stops the network and closes the store. What was acknowledged is durable already.
     pub async fn close(self) {
+        if let Some(task) = self.inner.upkeep.lock().take() {
+            task.abort();
+        }
         if let Some(net) = self.inner.net.get() {
             net.shutdown().await;
         }

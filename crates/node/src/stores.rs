@@ -14,6 +14,7 @@ use merkury_store::wrap::{Layers, Mirror, NoCopy, ReadCache, ReadOnly};
 use merkury_store::{Options, Repo, RepoLock, Store};
 use serde_json::Value;
 
+use crate::config::View;
 use crate::config::stores::{Layer, StoreSettings};
 use crate::inner::{repo_error, store_error};
 use crate::kubo_view::{KuboView, kubo_error};
@@ -37,7 +38,9 @@ pub(crate) struct Stores {
 /// Opens everything that the configuration names. The caller holds the repository's lock.
 pub(crate) fn open(repo: &Repo, config: &Value) -> Result<Stores, ApiError> {
     let settings = StoreSettings::read(config, repo.path())?;
-    let main = Store::open(&repo.store_dir(), Options::default()).map_err(store_error)?;
+    let mut options = Options::default();
+    options.limit_bytes = View(config).storage_limit()?;
+    let main = Store::open(&repo.store_dir(), options).map_err(store_error)?;
     let mut locks = Vec::new();
     let mut top: Arc<dyn BlockStore> = main.clone();
     let mirror = open_mirror(&main, &settings.mirrors, &mut locks)?;

@@ -1,8 +1,12 @@
 //! Streams whose items are made by blocking work.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use merkury_api::{ApiError, ItemStream};
+use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// Items that may wait for the reader.
 const QUEUE_ITEMS: usize = 256;
@@ -17,6 +21,17 @@ impl<T> Items<T> {
     /// Hands an item over, waiting for the reader.
     pub(crate) fn send(&self, item: T) -> Result<(), ReaderGone> {
         self.0.blocking_send(Ok(item)).map_err(|_| ReaderGone)
+    }
+
+    /// As [`Items::send`], but a reader that takes nothing for `patience` counts as gone: for work that others wait for.
+    pub(crate) fn send_within(&self, item: T, patience: Duration) -> Result<(), ReaderGone> {
+        let item = match self.0.try_send(Ok(item)) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(item)) => item,
+            Err(TrySendError::Closed(_)) => return Err(ReaderGone),
+        };
+        let sent = Runtime::current().block_on(tokio::time::timeout(patience, self.0.send(item)));
+        sent.map_err(|_| ReaderGone)?.map_err(|_| ReaderGone)
     }
 }
 

@@ -27,6 +27,21 @@ pub enum StoreError {
         /// The file that could not grow.
         path: PathBuf,
     },
+    /// The limit of the store is reached, and everything in it is kept. Reading goes on.
+    #[error(
+        "{used} of the {limit} that Datastore.StorageMax allows are used, {bytes} more are needed, and what is stored is kept \
+         by pins, by files or by what runs now; allow more with 'ipfs config Datastore.StorageMax {more}', or unpin something \
+         ('ipfs pin ls --type=recursive' lists it) and try again",
+        used = Size(*used), limit = Size(*limit), bytes = Size(*bytes), more = more_than(*limit, *used + *bytes)
+    )]
+    OverLimit {
+        /// Bytes of the store's files.
+        used: u64,
+        /// Bytes they may have.
+        limit: u64,
+        /// Bytes that were to be added.
+        bytes: u64,
+    },
     /// A flush failed. What reached the disk is unknown, so nothing more is acknowledged until the store is opened anew.
     #[error("an earlier flush to the disk failed ({why}); restart to open the store again")]
     Poisoned {
@@ -127,9 +142,6 @@ pub enum StoreError {
         /// What was found.
         why: String,
     },
-    /// A collection is running already.
-    #[error("a garbage collection is running already")]
-    CollectionRunning,
     /// A hard limit of the format was reached.
     #[error("the store is full: {why}")]
     Full {
@@ -156,14 +168,14 @@ impl StoreError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { .. } | Self::Poisoned { .. } => ErrorKind::Internal,
-            Self::NoSpace { .. } | Self::Full { .. } => ErrorKind::Unavailable,
+            Self::NoSpace { .. } | Self::OverLimit { .. } | Self::Full { .. } => ErrorKind::NoSpace,
             Self::Damaged { .. } | Self::Undecodable { .. } | Self::CorruptBlock { .. } | Self::PinsInDoubt { .. } => {
                 ErrorKind::Corrupt
             }
             Self::TooNew { .. } | Self::TooLarge { .. } => ErrorKind::Invalid,
             Self::NotHere { .. } | Self::NotPinned { .. } | Self::Incomplete { .. } => ErrorKind::NotFound,
             Self::Pinned { .. } | Self::PinnedIndirectly { .. } => ErrorKind::Conflict,
-            Self::CollectionRunning | Self::InUse { .. } => ErrorKind::Busy,
+            Self::InUse { .. } => ErrorKind::Busy,
         }
     }
 
@@ -180,8 +192,56 @@ impl StoreError {
     /// The same failure in the words of [`BlockPut`](merkury_core::BlockPut).
     pub fn into_put(self) -> PutError {
         match self {
-            Self::NoSpace { .. } => PutError::NoSpace(self.to_string()),
+            Self::NoSpace { .. } | Self::OverLimit { .. } | Self::Full { .. } => PutError::NoSpace(self.to_string()),
             other => PutError::Failed(other.to_string()),
         }
+    }
+}
+
+/// Bytes for people, with decimal units as Kubo's configuration has them.
+struct Size(u64);
+
+const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (mut size, mut units) = (self.0 as f64, UNITS.iter());
+        let mut unit = units.next().copied().unwrap_or_default();
+        while size >= 999.95
+            && let Some(next) = units.next()
+        {
+            (size, unit) = (size / 1000.0, *next);
+        }
+        if unit == "B" { write!(f, "{} B", self.0) } else { write!(f, "{size:.1} {unit}") }
+    }
+}
+
+/// A round limit, at least twice the old one and more than is needed, as it stands in a configuration.
+fn more_than(limit: u64, needed: u64) -> String {
+    let wanted = limit.saturating_mul(2).max(needed);
+    let mut size = wanted;
+    let mut unit = 0;
+    while size >= 1000 && unit + 1 < UNITS.len() {
+        size = size.div_ceil(1000);
+        unit += 1;
+    }
+    format!("{size}{}", UNITS.get(unit).copied().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_store_says_what_is_used_and_what_to_type() {
+        let error = StoreError::OverLimit { used: 9_940_000_000, limit: 10_000_000_000, bytes: 262_144 };
+        let text = error.to_string();
+        assert!(
+            text.starts_with("9.9 GB of the 10.0 GB that Datastore.StorageMax allows are used, 262.1 kB more"),
+            "{text}"
+        );
+        assert!(text.contains("'ipfs config Datastore.StorageMax 20GB'"), "{text}");
+        assert_eq!((error.kind(), more_than(500, 1_000_000)), (ErrorKind::NoSpace, "1MB".to_owned()));
+        assert_eq!((Size(999).to_string(), Size(999_999).to_string()), ("999 B".into(), "1.0 MB".into()));
     }
 }

@@ -8,8 +8,12 @@
 //! `Store` is a [`BlockPut`](merkury_core::BlockPut), [`BlockHas`](merkury_core::BlockHas) and
 //! [`BlockGet`](merkury_core::BlockGet) (local only). Adding goes: `store.temp_pin()`, `put_many` from several threads,
 //! `store.pins().add(..)` (which commits the blocks first), drop the guard. All calls block; none needs a runtime.
+//!
+//! What nothing keeps is cache. [`Store::gc`] removes all of it; under a limit ([`Store::set_limit`]) it leaves by itself,
+//! least recently used first.
 
 mod blocks;
+mod clock;
 pub mod disk;
 mod error;
 mod gc;
@@ -17,6 +21,7 @@ mod meta;
 mod one_bit;
 mod outside;
 mod pins;
+mod quota;
 mod repo;
 mod roots;
 mod store;
@@ -25,13 +30,16 @@ mod walk;
 mod why;
 pub mod wrap;
 
+pub use clock::Clock;
 pub use disk::Counts;
 pub use error::StoreError;
-pub use gc::{GcEvent, GcOptions, GcStats};
+pub use gc::{Amount, GcEvent, GcOptions, GcPreview, GcStats, Pace};
 pub use meta::Entry;
 pub use pins::{PIN_NAME_BYTES_MAX, Pin, PinKind, PinnedHow, Pins};
+pub use quota::Allowance;
 pub use repo::{Holder, KeyStore, KeyStoreError, REPO_VERSION, Repo, RepoError, RepoLock};
 pub use roots::{Meta, Roots};
 pub use store::{Options, ReadCheck, Store, StoreStat, VerifyEvent};
 pub use temp::TempPin;
+pub use walk::Measured;
 pub use why::{Keeper, KeptBy, Why};

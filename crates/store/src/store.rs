@@ -1,5 +1,6 @@
 //! The store: blocks, pins, roots and small tables under one roof.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -8,14 +9,19 @@ use merkury_core::{Block, BlockGet, BlockHas, BlockPut, BoxFuture, Cid, GetError
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::blocks::{BlockOptions, Blocks};
+use crate::blocks::{BlockOptions, Blocks, Place, Purpose};
 use crate::disk::{Counted, Counters, Counts, Disk, Open, RealDisk};
-use crate::gc::{self, Collection};
+use crate::gc::{self, Collection, Sources};
 use crate::meta::Tables;
 use crate::outside::Outside;
+use crate::quota::Quota;
 use crate::temp::{TempPin, TempPins};
-use crate::{GcEvent, GcOptions, GcStats, Keeper, KeptBy, Meta, PinKind, PinnedHow, Pins, Roots, StoreError, Why};
-use crate::{walk, why};
+use crate::walk::{self, Measured};
+use crate::why;
+use crate::{
+    Clock, GcEvent, GcOptions, GcPreview, GcStats, Keeper, KeptBy, Meta, Pace, PinKind, PinnedHow, Pins, Roots,
+    StoreError, Why,
+};
 
 /// How to open a store.
 #[derive(Clone)]
@@ -31,16 +37,26 @@ pub struct Options {
     pub checkpoint_bytes: u64,
     /// How a block is checked when it is read.
     pub read_check: ReadCheck,
+    /// What time it is, for when blocks were last used.
+    pub clock: Clock,
+    /// How many bytes the files may have; `None` is no limit. See [`Store::set_limit`].
+    pub limit_bytes: Option<u64>,
     /// The store was used before and has pins: a missing record of them is damage, not a new store.
     pub established: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let disk = Arc::new(RealDisk);
-        let read_check = ReadCheck::default();
-        let (segment_bytes, slab_bytes, checkpoint_bytes) = (256 << 20, 4 << 20, 4 << 20);
-        Self { disk, segment_bytes, slab_bytes, checkpoint_bytes, read_check, established: false }
+        Self {
+            disk: Arc::new(RealDisk),
+            segment_bytes: 256 << 20,
+            slab_bytes: 4 << 20,
+            checkpoint_bytes: 4 << 20,
+            read_check: ReadCheck::default(),
+            clock: Clock::system(),
+            limit_bytes: None,
+            established: false,
+        }
     }
 }
 
@@ -96,12 +112,15 @@ pub struct Store {
     dir: PathBuf,
     disk: Arc<dyn Disk>,
     counters: Arc<Counters>,
-    blocks: Blocks,
+    pub(crate) blocks: Blocks,
     tables: OnceLock<Result<Tables, StoreError>>,
     established: bool,
-    temp: Arc<TempPins>,
-    /// Held by the one collection, or removal of blocks, that may run.
-    collecting: Mutex<()>,
+    /// Length of the tables' log before it was read.
+    tables_bytes: OnceLock<u64>,
+    pub(crate) temp: Arc<TempPins>,
+    pub(crate) quota: Arc<Quota>,
+    /// Held by the one collection, eviction, compaction or removal of blocks that may run.
+    pub(crate) collecting: Mutex<()>,
     /// What is flushed before each commit of blocks.
     also_commit: RwLock<Vec<Also>>,
     outsides: RwLock<Vec<Arc<dyn Outside>>>,
@@ -112,17 +131,29 @@ type Also = Box<dyn Fn() + Send + Sync>;
 impl Store {
     /// Opens the store in `dir`, which is made when first written to. Pins, roots and tables are read when first asked for.
     pub fn open(dir: &Path, options: Options) -> Result<Arc<Self>, StoreError> {
-        let Options { disk, segment_bytes, slab_bytes, checkpoint_bytes, read_check, established } = options;
+        let Options { disk, segment_bytes, slab_bytes, checkpoint_bytes, read_check, clock, limit_bytes, established } =
+            options;
         let counters = Arc::new(Counters::default());
         let disk: Arc<dyn Disk> = Arc::new(Counted::new(disk, counters.clone()));
         let segment_bytes = segment_bytes.min(SEGMENT_BYTES_MAX);
-        let blocks =
-            Blocks::open(&disk, dir, BlockOptions { segment_bytes, slab_bytes, checkpoint_bytes, read_check })?;
-        let (dir, tables) = (dir.to_owned(), OnceLock::new());
-        let (temp, collecting) = (Arc::default(), Mutex::new(()));
-        let (also_commit, outsides) = (RwLock::default(), RwLock::default());
-        let made = Self { dir, disk, counters, blocks, tables, established, temp, collecting, also_commit, outsides };
-        Ok(Arc::new(made))
+        let block_options = BlockOptions { segment_bytes, slab_bytes, checkpoint_bytes, read_check, clock };
+        let blocks = Blocks::open(&disk, dir, block_options)?;
+        let store = Self {
+            dir: dir.to_owned(),
+            disk,
+            counters,
+            blocks,
+            tables: OnceLock::new(),
+            established,
+            tables_bytes: OnceLock::new(),
+            temp: Arc::default(),
+            quota: Arc::default(),
+            collecting: Mutex::new(()),
+            also_commit: RwLock::default(),
+            outsides: RwLock::default(),
+        };
+        store.set_limit(limit_bytes);
+        Ok(Arc::new(store))
     }
 
     /// What opening found missing or wrong in the segments, in words; empty when all is well. Blocks that were
@@ -137,10 +168,12 @@ impl Store {
     }
 
     /// The block, checked; `None` when it is not here. Identity CIDs are answered from themselves.
+    ///
+    /// That it was used now is remembered, for eviction.
     pub fn get(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
         match Block::from_identity(cid) {
             Some(block) => Ok(Some(block)),
-            None => self.blocks.get(cid),
+            None => self.blocks.get_used(cid),
         }
     }
 
@@ -157,9 +190,30 @@ impl Store {
         answers
     }
 
-    /// Pins the future: blocks put while the guard lives survive garbage collection.
+    /// Pins the future: blocks put while the guard lives survive garbage collection and eviction.
     pub fn temp_pin(&self) -> TempPin {
         self.temp.guard(self.blocks.advance_epoch())
+    }
+
+    /// Pins what is named to the guard alone, while it lives: for readers, and for whoever fetches a DAG from its top.
+    pub fn reader_pin(&self) -> TempPin {
+        self.temp.guard_of_names()
+    }
+
+    /// Blocks and bytes below each root and below all of them, from what was recorded when they were put; `None` when not
+    /// everything is here, or a root is an identity CID.
+    pub fn measure(&self, roots: &[Cid]) -> Result<Option<Measured>, StoreError> {
+        walk::measure(&self.blocks, roots)
+    }
+
+    /// Whether a block is stored and known to link to nothing, so that it need not be read to know that.
+    pub fn is_leaf(&self, cid: &Cid) -> bool {
+        self.blocks.is_leaf(cid)
+    }
+
+    /// Saves when blocks were last used: what happened since the last time, in one small write that is not flushed.
+    pub fn save_use(&self) -> Result<(), StoreError> {
+        self.blocks.save_use()
     }
 
     /// The pins.
@@ -186,21 +240,28 @@ impl Store {
         collection.mark_pins(self.pins())?;
         collection.mark_temporary()?;
         let mut answers = Vec::with_capacity(cids.len());
+        let mut removed = Vec::new();
         for cid in cids {
-            answers.push(self.remove_one(&mut collection, cid)?);
+            answers.push(self.remove_one(&mut collection, cid, &mut removed)?);
         }
         drop(collection);
-        self.blocks.commit_index(&[])?;
+        self.blocks.stay_removed(&mut removed)?;
         Ok(answers)
     }
 
-    fn remove_one(&self, collection: &mut Collection<'_>, cid: &Cid) -> Result<Result<u64, StoreError>, StoreError> {
+    fn remove_one(
+        &self,
+        collection: &mut Collection<'_>,
+        cid: &Cid,
+        places: &mut Vec<Place>,
+    ) -> Result<Result<u64, StoreError>, StoreError> {
         let kept_outside = self.outsides.read().iter().find(|keeper| keeper.kept_size(cid).is_some()).cloned();
         let found = self.blocks.place(cid).zip(self.blocks.id(cid));
         let mut removed = None;
         if let Some((place, id)) = found
             && collection.forget(&[(place, id)], true)? == [true]
         {
+            places.push(place);
             removed = Some(u64::from(place.len));
         }
         if let Some(keeper) = &kept_outside
@@ -262,12 +323,41 @@ impl Store {
     /// Removes what no pin, root or temporary pin reaches. Writers go on meanwhile.
     ///
     /// A block missing under a recursive pin stops it before anything is removed ([`StoreError::Incomplete`]).
+    ///
+    /// Waits for a collection that runs.
     pub fn gc(&self, options: &GcOptions, each: &mut dyn FnMut(GcEvent)) -> Result<GcStats, StoreError> {
-        let Some(_alone) = self.collecting.try_lock() else { return Err(StoreError::CollectionRunning) };
+        let _alone = self.collecting.lock();
         self.check_may_remove()?;
         self.pins().expire(unix_now())?;
         let outsides = self.outsides.read().clone();
-        gc::collect(&self.blocks, &self.temp, self.tables()?, self.pins(), &outsides, options, each)
+        gc::collect(self.sources()?, &outsides, options, &self.unless_urgent(&options.pace), each)
+    }
+
+    /// What [`Store::gc`] would do now. Changes nothing.
+    pub fn gc_preview(&self, options: &GcOptions) -> Result<GcPreview, StoreError> {
+        let _alone = self.collecting.lock();
+        self.check_may_remove()?;
+        gc::preview(self.sources()?, options)
+    }
+
+    /// Gives back the space of segments of which little lives, one at a time, so that others get their turn in between.
+    /// What removals and evictions left behind goes this way, without a collection.
+    pub fn compact(&self, pace: &Pace) -> Result<GcStats, StoreError> {
+        let mut stats = GcStats::default();
+        let mut tried = BTreeSet::new();
+        loop {
+            let _alone = self.collecting.lock();
+            let Some(plan) = gc::compact::Plan::next_sparse(self.blocks.index.read().usage(), &tried) else {
+                return Ok(stats);
+            };
+            // One that holds a damaged block stays.
+            tried.extend(plan.victims.iter().map(|(segment, _)| *segment));
+            gc::compact::run(&self.blocks, &plan, &self.unless_urgent(pace), &|| false, &mut stats)?;
+        }
+    }
+
+    pub(crate) fn sources(&self) -> Result<Sources<'_>, StoreError> {
+        Ok(Sources { blocks: &self.blocks, temp: &self.temp, tables: self.tables()?, pins: self.pins() })
     }
 
     /// Every stored block's CID, as it was stored, and size, in no order. What is put or removed meanwhile may or may
@@ -291,8 +381,19 @@ impl Store {
             let index = self.blocks.index.read();
             (index.blocks(), index.bytes())
         };
-        let tables = self.tables.get().and_then(|tables| tables.as_ref().ok()).map_or(0, Tables::bytes);
-        StoreStat { blocks, block_bytes, disk_bytes: self.blocks.disk_bytes() + tables }
+        StoreStat { blocks, block_bytes, disk_bytes: self.used_bytes() }
+    }
+
+    /// Bytes of all files of the store, from memory.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        let tables = match self.tables.get() {
+            Some(Ok(tables)) => tables.bytes(),
+            _ => *self.tables_bytes.get_or_init(|| {
+                let log = self.disk.open(&self.dir.join("meta.log"), Open::Read);
+                log.and_then(|log| log.len()).unwrap_or(0)
+            }),
+        };
+        self.blocks.disk_bytes() + tables
     }
 
     /// What was written and flushed since the store was opened.
@@ -316,13 +417,7 @@ impl Store {
     }
 
     pub(crate) fn put_blocks(&self, blocks: Vec<Block>) -> Result<(), StoreError> {
-        self.blocks.put_many(blocks)
-    }
-
-    /// Gives back the space of blocks that were removed.
-    pub(crate) fn compact(&self) -> Result<(), StoreError> {
-        let _alone = self.collecting.lock();
-        gc::compact_alone(&self.blocks)
+        self.blocks.put_many(blocks, Purpose::Put, |bytes| self.admit(bytes))
     }
 
     /// From now on the blocks of `keeper` count as stored, and are collected with the others; see [`Outside`].
@@ -386,6 +481,15 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        // Only a hint: when it cannot be written, blocks seem to have rested longer than they have.
+        if let Err(error) = self.save_use() {
+            tracing::debug!(%error, "when blocks were last used was not saved");
+        }
+    }
+}
+
 /// Seconds since 1970 by the system's clock.
 fn unix_now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -406,7 +510,11 @@ impl BlockHas for Store {
 
 impl BlockPut for Store {
     fn put_many(&self, blocks: Vec<Block>) -> Result<(), PutError> {
-        self.blocks.put_many(blocks).map_err(StoreError::into_put)
+        self.blocks.put_many(blocks, Purpose::Put, |bytes| self.admit(bytes)).map_err(StoreError::into_put)
+    }
+
+    fn put_cached(&self, blocks: Vec<Block>) -> Result<(), PutError> {
+        self.blocks.put_many(blocks, Purpose::Cached, |bytes| self.admit(bytes)).map_err(StoreError::into_put)
     }
 
     fn commit(&self) -> Result<(), PutError> {

@@ -1,4 +1,7 @@
-//! Temporary pins: blocks put, and DAGs named, while a guard lives survive garbage collection.
+//! Temporary pins: blocks put, and DAGs named, while a guard lives survive garbage collection and eviction.
+//!
+//! A guard for a writer keeps all that anybody puts while it lives (but not what is fetched as cache), for a builder learns
+//! the name of its DAG last. A guard for a reader keeps only the DAGs it names.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +18,8 @@ pub(crate) struct TempPins {
 #[derive(Default)]
 pub(crate) struct State {
     next_id: u64,
+    /// Guards that are gone.
+    dropped: u64,
     live: HashMap<u64, Live>,
     /// While a collection runs: roots named since it looked last.
     late: Option<Vec<Cid>>,
@@ -36,6 +41,16 @@ pub struct TempPin {
 }
 
 impl TempPins {
+    /// How many guards are gone.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.state.lock().dropped
+    }
+
+    /// A guard for what is named alone.
+    pub(crate) fn guard_of_names(self: &Arc<Self>) -> TempPin {
+        self.guard(u32::MAX)
+    }
+
     /// A guard for what is put from `epoch` on.
     pub(crate) fn guard(self: &Arc<Self>, epoch: u32) -> TempPin {
         let mut state = self.state.lock();
@@ -92,6 +107,8 @@ impl TempPin {
 
 impl Drop for TempPin {
     fn drop(&mut self) {
-        self.pins.state.lock().live.remove(&self.id);
+        let mut state = self.pins.state.lock();
+        state.live.remove(&self.id);
+        state.dropped += 1;
     }
 }

@@ -71,7 +71,7 @@ impl Failure {
                 ErrorKind::Timeout => 4,
                 ErrorKind::Unavailable => 5,
                 ErrorKind::Denied => 6,
-                ErrorKind::Busy => 7,
+                ErrorKind::Busy | ErrorKind::NoSpace => 7,
                 ErrorKind::Conflict => 8,
                 ErrorKind::Invalid | ErrorKind::Corrupt | ErrorKind::Internal => 1,
             },

@@ -268,6 +268,8 @@ impl Mfs for Handle {
     fn remove(&self, path: String, recursive: bool, force: bool, flush: bool) -> Answer<'_, ()> {
         Box::pin(async move {
             let path = parse(&path)?;
+            // In a full repository this is how to make room.
+            let _allowance = self.inner.store()?.allow_over_limit();
             self.change(flush, move |files| block_on(files.remove(&path, recursive, force)).map_err(mfs_error)).await
         })
     }

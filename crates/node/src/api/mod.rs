@@ -23,7 +23,7 @@ use merkury_core::{BlockGet, ErrorKind};
 pub(crate) use keys::generate as generate_key;
 pub(crate) use mfs::MfsState;
 
-use crate::getter::{Getter, Remote};
+use crate::getter::{Getter, Reading, Remote};
 use crate::inner::Handle;
 
 impl Handle {
@@ -65,7 +65,8 @@ impl Handle {
             }
             _ => None,
         };
-        Ok(Arc::new(Getter { stores, copies, remote }))
+        let reading = Reading::new(stores.main.reader_pin());
+        Ok(Arc::new(Getter { stores, copies, remote, reading }))
     }
 }
 

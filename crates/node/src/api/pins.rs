@@ -36,7 +36,8 @@ impl Pins for Handle {
         let handle = self.clone();
         try_stream! {
             let store = handle.inner.store()?;
-            let keep = store.temp_pin();
+            // The DAG is named from its top: nothing else that is put meanwhile needs to be kept for it.
+            let keep = store.reader_pin();
             keep.protect(&cid);
             let get = handle.copying_getter()?;
             match options.mode {

@@ -1,11 +1,62 @@
 //! [`Repo`]: the repository as a whole.
 
-use merkury_api::{Answer, GcEvent, ItemStream, Repo, RepoStat, RepoVersion};
+use std::time::{Duration, SystemTime};
+
+use merkury_api::{Amount, Answer, ApiError, GcEvent, GcPreview, GcRequest, ItemStream, Repo, RepoStat, RepoVersion};
+use merkury_core::{Cid, ErrorKind};
 use merkury_store::{GcOptions, REPO_VERSION, VerifyEvent};
 
 use crate::config::View;
 use crate::inner::{Handle, store_error};
-use crate::stream;
+use crate::stream::{self, Items};
+use crate::upkeep;
+
+/// Removed blocks told in one item.
+const TOLD_TOGETHER: usize = 512;
+/// How long a collection, for which writers may wait, waits for whoever reads what it removed.
+const READER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whoever is told what was removed.
+struct Told<'a> {
+    items: &'a Items<GcEvent>,
+    cids: Vec<Cid>,
+    is_gone: bool,
+}
+
+impl Told<'_> {
+    fn tell(&mut self, event: merkury_store::GcEvent) {
+        if let merkury_store::GcEvent::Removed { cid, .. } = event {
+            self.cids.push(cid);
+            if self.cids.len() >= TOLD_TOGETHER {
+                self.flush();
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        let cids = std::mem::take(&mut self.cids);
+        if !cids.is_empty() && !self.is_gone {
+            // A reader that left does not stop a collection half way.
+            self.is_gone = self.items.send_within(GcEvent::Removed(cids), READER_PATIENCE).is_err();
+        }
+    }
+}
+
+fn preview_of(preview: &merkury_store::GcPreview) -> GcPreview {
+    let amount = |amount: merkury_store::Amount| Amount { blocks: amount.blocks, bytes: amount.bytes };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let ago = |seconds: u32| now.saturating_sub(seconds.into());
+    GcPreview {
+        garbage: amount(preview.garbage),
+        garbage_rested: preview.garbage_used.map(|(oldest, newest)| (ago(oldest), ago(newest))),
+        pinned: amount(preview.pinned),
+        files: amount(preview.rooted),
+        in_use: amount(preview.in_use),
+        segments_dropped: preview.segments_dropped,
+        segments_compacted: preview.segments_compacted,
+        bytes_freed: preview.reclaimed_bytes,
+    }
+}
 
 impl Repo for Handle {
     fn stat(&self) -> Answer<'_, RepoStat> {
@@ -21,21 +72,27 @@ impl Repo for Handle {
         })
     }
 
-    fn gc(&self) -> ItemStream<GcEvent> {
+    fn gc(&self, request: GcRequest) -> ItemStream<GcEvent> {
         let inner = self.inner.clone();
         stream::from_blocking(move |items| {
             let stores = inner.stores()?;
-            let store = &stores.main;
-            let mut each = |event| {
-                if let merkury_store::GcEvent::Removed { cid, .. } = event {
-                    // A reader that left does not stop a collection half way.
-                    let _ = items.send(GcEvent::Removed(cid));
-                }
-            };
-            let stats = store.gc(&GcOptions::default(), &mut each).map_err(store_error)?;
+            let mut options = GcOptions { silent: request.silent, ..GcOptions::default() };
+            options.pace = upkeep::pace(&inner.config.read())?;
+            if request.dry_run {
+                let preview = stores.main.gc_preview(&options).map_err(store_error)?;
+                let _ = items.send(GcEvent::Preview(preview_of(&preview)));
+                return Ok(());
+            }
+            let mut told = Told { items, cids: Vec::new(), is_gone: false };
+            let stats = stores.main.gc(&options, &mut |event| told.tell(event)).map_err(store_error)?;
+            told.flush();
             // Copies on other disks drop what the store dropped.
             if let Some(mirror) = &stores.mirror {
                 mirror.catch_up().map_err(store_error)?;
+            }
+            if told.is_gone {
+                let why = "everything was collected, but the list of what was removed is incomplete: it was not read";
+                return Err(ApiError::new(ErrorKind::Timeout, why));
             }
             let done = GcEvent::Done { blocks: stats.removed_blocks, bytes_freed: stats.reclaimed_bytes };
             let _ = items.send(done);

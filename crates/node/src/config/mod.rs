@@ -107,6 +107,8 @@ pub(crate) fn check(document: &Value) -> Result<(), ConfigError> {
     let view = View(document);
     view.storage_max()?;
     view.number("Datastore.StorageGCWatermark", 90)?;
+    crate::upkeep::period(document)?;
+    crate::upkeep::pace(document)?;
     for key in
         ["Addresses.Swarm", "Addresses.Announce", "Addresses.AppendAnnounce", "Addresses.NoAnnounce", "Bootstrap"]
     {

@@ -85,6 +85,11 @@ impl View<'_> {
         self.size("Datastore.StorageMax", STORAGE_MAX_DEFAULT)
     }
 
+    /// What the store may hold: `Datastore.StorageMax`, where 0 is no limit.
+    pub(crate) fn storage_limit(&self) -> Result<Option<u64>, ConfigError> {
+        Ok(Some(self.storage_max()?).filter(|limit| *limit > 0))
+    }
+
     fn value(&self, key: &str) -> Option<&Value> {
         document::get(self.0, key).ok().filter(|value| !value.is_null())
     }

@@ -50,7 +50,9 @@ impl Blocks {
         self.check_usable()?;
         let (record, head_len) = self.read_checked(place, checksum)?;
         let (head, data) = record.split_at_checked(head_len).unwrap_or_default();
-        self.writer.appender().append(head, data).map_err(|error| self.poison_if_fatal(error))
+        let place = self.writer.appender().append(head, data).map_err(|error| self.poison_if_fatal(error))?;
+        self.count_appended(place, head_len);
+        Ok(place)
     }
 
     /// Makes copies durable and lets the index point to them, where a block is still where it was copied from.
@@ -63,10 +65,27 @@ impl Blocks {
         Ok(())
     }
 
-    /// Removes a segment in which nothing lives, after [`Blocks::commit_index`] has said so.
-    pub(crate) fn remove_segment(&self, segment: u32) -> Result<(), StoreError> {
-        self.index.write().drop_segment(segment);
-        self.segments.remove(segment)
+    /// Removes segments in which nothing lives, after [`Blocks::commit_index`] has said so; durable when it returns. Were one
+    /// back after a power cut, and the index lost, what was removed from it would be back too.
+    pub(crate) fn remove_segments(&self, segments: &[u32]) -> Result<(), StoreError> {
+        for segment in segments {
+            let path = self.segments.path(*segment);
+            let len = self.segments.file(*segment)?.len().map_err(|e| StoreError::io("read", &path, e))?;
+            self.index.write().drop_segment(*segment);
+            self.segments.remove(*segment)?;
+            self.log_bytes.fetch_sub(len, Ordering::Relaxed);
+        }
+        if segments.is_empty() { Ok(()) } else { self.segments.sync_dir() }
+    }
+
+    /// Makes sure that what was forgotten stays so after a restart, and even when the index is lost.
+    ///
+    /// The index comes first: a place may be called dead only when no index, however old, can say that a block lives there,
+    /// for such a block may be pinned later.
+    pub(crate) fn stay_removed(&self, places: &mut Vec<Place>) -> Result<(), StoreError> {
+        self.commit_index(&[])?;
+        let stands = |segment: u32| self.index.read().usage().contains_key(&segment);
+        self.removed.note(places, &stands)
     }
 
     /// Reads names of records, fastest in the order of the disk.

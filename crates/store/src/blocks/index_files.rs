@@ -9,11 +9,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::index::image::{self, Checkpoint, Covered, DELTA_HEAD_BYTES, FrameId};
-use super::index::{Id, Index, Seed};
+use super::index::image::{self, Checkpoint, Covered, DELTA_HEAD_BYTES, DeltaHead, FrameContent, FrameId};
+use super::index::{Id, Index, Seed, UsedRun};
 use crate::StoreError;
 use crate::disk::{Disk, DiskFile, Open};
 
@@ -27,6 +28,8 @@ pub(super) struct IndexFiles {
     /// No checkpoint is written before the frames are this long.
     checkpoint_bytes_min: u64,
     state: Mutex<State>,
+    /// Bytes of both files, to be asked for while one is being written.
+    bytes: AtomicU64,
 }
 
 struct State {
@@ -35,6 +38,14 @@ struct State {
     delta: Option<Arc<dyn DiskFile>>,
     delta_end: u64,
     last_frame: FrameId,
+    /// Up to where the last frame or checkpoint accounts for the log.
+    covered: Covered,
+    /// How many ids the files know.
+    known_ids: u32,
+    /// Uses before this second are saved.
+    used_saved: u32,
+    /// Frames were written since the delta was last flushed.
+    unsynced: bool,
     /// A frame could not be written: the following ones would not fit. A checkpoint mends it.
     broken: bool,
 }
@@ -45,6 +56,8 @@ pub(super) struct Loaded {
     pub(super) covered: Covered,
     /// Segments that were about to be removed.
     pub(super) dropped: Vec<u32>,
+    /// The files were what they were when they were last written, to the last byte, so far as that can be seen.
+    pub(super) whole: bool,
 }
 
 /// What a commit adds.
@@ -71,36 +84,48 @@ impl IndexFiles {
             delta: None,
             delta_end: 0,
             last_frame: FrameId::default(),
+            covered: Covered::default(),
+            known_ids: 0,
+            used_saved: 0,
+            unsynced: false,
             broken: false,
         };
-        let files =
-            |state| Self { disk: disk.clone(), dir: dir.clone(), checkpoint_bytes_min, state: Mutex::new(state) };
+        let files = |state: State| {
+            let bytes = AtomicU64::new(state.checkpoint_bytes + state.delta_end);
+            let (disk, dir) = (disk.clone(), dir.clone());
+            Self { disk, dir, checkpoint_bytes_min, state: Mutex::new(state), bytes }
+        };
         let delta = read_whole(&disk, &dir.join("index.delta"))?;
         let head = delta.as_ref().and_then(|(_, bytes)| image::decode_delta_head(bytes).ok());
         let mut loaded = match read_whole(&disk, &dir.join("index"))? {
             Some((_, bytes)) => match image::decode_checkpoint(&bytes) {
                 Ok(Checkpoint { index, generation, covered }) => {
                     (state.generation, state.checkpoint_bytes) = (generation, bytes.len() as u64);
-                    Loaded { index, covered, dropped: Vec::new() }
+                    Loaded { index, covered, dropped: Vec::new(), whole: false }
                 }
                 Err(why) => {
                     tracing::warn!(why, "the index checkpoint cannot be used; rebuilding it from the segments");
                     state.broken = true;
                     // A higher generation than any before, so that the old delta stays without effect.
-                    state.generation = head.map_or(0, |(generation, _)| generation) + 1;
+                    state.generation = head.map_or(0, |head| head.generation) + 1;
                     return Ok((files(state), Loaded::nothing(Seed::random())));
                 }
             },
-            None => Loaded::nothing(head.map_or_else(Seed::random, |(_, seed)| seed)),
+            None => Loaded::nothing(head.as_ref().map_or_else(Seed::random, |head| head.seed)),
         };
         match (delta, head) {
-            (Some((file, bytes)), Some((generation, seed)))
+            (Some((file, bytes)), Some(DeltaHead { version, generation, seed }))
                 if generation == state.generation && seed == loaded.index.seed() =>
             {
-                replay(&bytes, &mut state, &mut loaded);
-                if state.delta_end < bytes.len() as u64 {
+                replay(&bytes, version, &mut state, &mut loaded);
+                loaded.whole = state.delta_end == bytes.len() as u64;
+                if !loaded.whole {
                     file.set_len(state.delta_end).map_err(|e| StoreError::io("cut", &dir.join("index.delta"), e))?;
                 }
+                // Frames of this version cannot follow those of an older one.
+                state.broken |= version != image::VERSION;
+                // What was read may be in the system's memory alone.
+                state.unsynced = true;
                 state.delta = Some(file);
             }
             // Left over from before a checkpoint, or not even a delta: the next frame begins a new one.
@@ -108,13 +133,36 @@ impl IndexFiles {
         }
         // What was replayed is in the file already.
         loaded.index.take_changed();
+        (state.known_ids, state.covered) = (loaded.index.ids() as u32, loaded.covered);
         Ok((files(state), loaded))
     }
 
     /// Bytes of both files.
     pub(super) fn bytes(&self) -> u64 {
-        let state = self.state.lock();
-        state.checkpoint_bytes + state.delta_end
+        self.bytes.load(Relaxed)
+    }
+
+    /// Uses before this second are saved, or were there when the index was read.
+    pub(super) fn begin_use(&self, now: u32) {
+        self.state.lock().used_saved = now;
+    }
+
+    /// Saves when blocks were last used, as far as only memory has it. Not flushed: it is only a hint.
+    pub(super) fn save_use(&self, index: &RwLock<Index>, now: u32) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        let used = index.read().unsaved_use(state.used_saved);
+        if used.is_empty() || state.broken {
+            return Ok(());
+        }
+        state.used_saved = now;
+        // An id that the file does not have yet comes with its own frame.
+        let known = |run: &UsedRun| run.first.saturating_add(run.count) <= state.known_ids;
+        let used: Vec<UsedRun> = used.into_iter().filter(known).collect();
+        let covered = state.covered;
+        let changes = Changes { covered, ids: Vec::new(), aliases: false, dropped: &[], durable: false };
+        let written = self.append_frame(&mut state, index, &changes, &used);
+        state.broken |= written.is_err();
+        written
     }
 
     /// Remembers what a commit changed. Fails only when that must be durable and could not be made so.
@@ -122,14 +170,17 @@ impl IndexFiles {
         let mut state = self.state.lock();
         changes.ids.sort_unstable();
         changes.ids.dedup();
-        if changes.ids.is_empty() && !changes.aliases && changes.dropped.is_empty() {
+        let must = changes.durable;
+        // Another commit may have written what this one must have on disk.
+        let nothing_new = changes.ids.is_empty() && !changes.aliases && changes.dropped.is_empty();
+        if nothing_new && !(must && state.unsynced) {
             return Ok(());
         }
-        let must = changes.durable;
         let many = changes.ids.len() > FRAME_IDS_MAX;
         if !many
             && !state.broken
-            && let Err(error) = self.append_frame(&mut state, index, &changes)
+            && !nothing_new
+            && let Err(error) = self.append_frame(&mut state, index, &changes, &[])
         {
             tracing::warn!(%error, "the index could not be kept up to date on disk; opening may take longer");
             state.broken = true;
@@ -142,18 +193,20 @@ impl IndexFiles {
             }
             return if must { done } else { Ok(()) };
         }
-        if must { self.flush_delta(&state) } else { Ok(()) }
+        if must { self.flush_delta(&mut state) } else { Ok(()) }
     }
 
     /// Makes durable what the frames say.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
-        self.flush_delta(&self.state.lock())
+        self.flush_delta(&mut self.state.lock())
     }
 
-    fn flush_delta(&self, state: &State) -> Result<(), StoreError> {
-        let Some(delta) = &state.delta else { return Ok(()) };
+    fn flush_delta(&self, state: &mut State) -> Result<(), StoreError> {
+        let Some(delta) = state.delta.clone() else { return Ok(()) };
         delta.sync().map_err(|e| StoreError::io("flush", &self.delta_path(), e))?;
-        self.disk.sync_dir(&self.dir).map_err(|e| StoreError::io("flush", &self.dir, e))
+        self.disk.sync_dir(&self.dir).map_err(|e| StoreError::io("flush", &self.dir, e))?;
+        state.unsynced = false;
+        Ok(())
     }
 
     /// Writes the whole index: when frames can no longer be appended, or opening had to read much.
@@ -168,23 +221,33 @@ impl IndexFiles {
         self.state.lock().broken
     }
 
-    fn append_frame(&self, state: &mut State, index: &RwLock<Index>, changes: &Changes<'_>) -> Result<(), StoreError> {
+    fn append_frame(
+        &self,
+        state: &mut State,
+        index: &RwLock<Index>,
+        changes: &Changes<'_>,
+        used: &[UsedRun],
+    ) -> Result<(), StoreError> {
         let fail = |error| StoreError::io("write to", &self.delta_path(), error);
         let delta = match &state.delta {
             Some(delta) => delta.clone(),
             None => self.new_delta(state, index.read().seed())?,
         };
-        let (frame, id) = image::encode_frame(
-            &index.read(),
-            state.last_frame,
-            changes.covered,
-            &changes.ids,
-            changes.aliases,
-            changes.dropped,
-        );
+        let content = FrameContent {
+            covered: changes.covered,
+            ids: &changes.ids,
+            known: state.known_ids,
+            aliases: changes.aliases,
+            dropped: changes.dropped,
+            used,
+        };
+        let (frame, id) = image::encode_frame(&index.read(), state.last_frame, &content);
         delta.write_at(&frame, state.delta_end).map_err(fail)?;
         state.delta_end += frame.len() as u64;
-        state.last_frame = id;
+        state.unsynced = true;
+        (state.last_frame, state.covered) = (id, changes.covered);
+        state.known_ids = state.known_ids.max(changes.ids.last().map_or(0, |last| last.0 + 1));
+        self.bytes.store(state.checkpoint_bytes + state.delta_end, Relaxed);
         Ok(())
     }
 
@@ -195,18 +258,20 @@ impl IndexFiles {
         let file = self.replace(&path, &head, false)?;
         (state.delta, state.delta_end) = (Some(file.clone()), head.len() as u64);
         state.last_frame = FrameId::default();
+        self.bytes.store(state.checkpoint_bytes + state.delta_end, Relaxed);
         Ok(file)
     }
 
     fn checkpoint(&self, state: &mut State, index: &RwLock<Index>, covered: Covered) -> Result<(), StoreError> {
         let generation = state.generation + 1;
-        let (bytes, seed) = {
+        let (bytes, seed, ids) = {
             let index = index.read();
-            (image::encode_checkpoint(&index, generation, covered), index.seed())
+            (image::encode_checkpoint(&index, generation, covered), index.seed(), index.ids() as u32)
         };
         self.replace(&self.dir.join("index"), &bytes, true)?;
         self.disk.sync_dir(&self.dir).map_err(|e| StoreError::io("flush", &self.dir, e))?;
         (state.generation, state.checkpoint_bytes, state.delta) = (generation, bytes.len() as u64, None);
+        (state.known_ids, state.covered, state.unsynced) = (ids, covered, false);
         self.new_delta(state, seed)?;
         state.broken = false;
         Ok(())
@@ -237,15 +302,15 @@ impl IndexFiles {
 
 impl Loaded {
     fn nothing(seed: Seed) -> Self {
-        Self { index: Index::new(seed), covered: Covered::default(), dropped: Vec::new() }
+        Self { index: Index::new(seed), covered: Covered::default(), dropped: Vec::new(), whole: false }
     }
 }
 
 /// Applies frames up to the first that is not whole.
-fn replay(bytes: &[u8], state: &mut State, loaded: &mut Loaded) {
+fn replay(bytes: &[u8], version: u32, state: &mut State, loaded: &mut Loaded) {
     let mut at = DELTA_HEAD_BYTES;
     while let Some((id, payload, size)) = image::decode_frame(bytes.get(at..).unwrap_or_default(), state.last_frame) {
-        match image::apply_frame(&mut loaded.index, payload) {
+        match image::apply_frame(&mut loaded.index, version, payload) {
             Ok((covered, dropped)) => {
                 loaded.covered = covered;
                 loaded.dropped.extend(dropped);

@@ -3,7 +3,7 @@
 //! Parts, from the file up: [`record`] (the bytes of a segment: a CAR v1 file), [`segments`] (the files), [`scan`] (reading
 //! one through), [`slab`] and [`writer`] (appending), [`index`] and [`index_files`] (finding), [`recover`] (opening),
 //! [`prepare`] (what is worked out before a put), [`commit`] (making durable), [`list`] (reading all), [`collect`] (for garbage
-//! collection), this file (put, get, forget).
+//! collection), [`removed`] (removals that outlive the index), this file (put, get, forget).
 //!
 //! Invariants:
 //! - [`Blocks::commit`] returns after everything put before is flushed; one flush serves all who wait.
@@ -22,6 +22,7 @@ mod list;
 mod prepare;
 mod record;
 mod recover;
+mod removed;
 mod scan;
 mod segments;
 mod slab;
@@ -30,22 +31,23 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use merkury_core::{Block, Cid};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
-pub(crate) use index::{Codec, Edges, Id, Index, Links, Name, Place, Seed, Usage};
+pub(crate) use index::{Codec, Edges, Id, Index, Links, Name, Place, Purpose, Seed, Usage};
 pub(crate) use prepare::{links_of, names_of_root};
 
 use crate::disk::Disk;
-use crate::{ReadCheck, StoreError};
+use crate::{Clock, ReadCheck, StoreError};
 use commit::Commit;
 use index::NewBlock;
 use index_files::IndexFiles;
 use prepare::Prepared;
-use record::{HEAD_BYTES_USUAL, HeadError, decode_head, encode_head};
+use record::{HEAD_BYTES_USUAL, HeadError, SEGMENT_HEADER, decode_head, encode_head};
+use removed::RemovedLog;
 use segments::Segments;
 use writer::Writer;
 
@@ -53,12 +55,13 @@ use writer::Writer;
 const READ_TRIES: usize = 4;
 
 /// Sizes and checks, as given to [`Blocks::open`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(crate) struct BlockOptions {
     pub(crate) segment_bytes: u64,
     pub(crate) slab_bytes: usize,
     pub(crate) checkpoint_bytes: u64,
     pub(crate) read_check: ReadCheck,
+    pub(crate) clock: Clock,
 }
 
 /// The blocks of a store.
@@ -70,6 +73,10 @@ pub(crate) struct Blocks {
     commit: Commit,
     seed: Seed,
     read_check: ReadCheck,
+    clock: Clock,
+    removed: RemovedLog,
+    /// Bytes of all segments, with what is still in memory.
+    log_bytes: AtomicU64,
     /// While a collection runs, the blocks put meanwhile: it must keep what they lead to.
     fresh: Mutex<Vec<Id>>,
     collecting: AtomicBool,
@@ -84,8 +91,10 @@ impl Blocks {
     /// Opens the blocks in `dir`. Makes nothing: the first put does.
     pub(crate) fn open(disk: &Arc<dyn Disk>, dir: &Path, options: BlockOptions) -> Result<Self, StoreError> {
         let segments = Arc::new(Segments::new(disk.clone(), dir.join("segments")));
-        let found = recover::recover(disk, dir, &segments, options.checkpoint_bytes)?;
-        let BlockOptions { segment_bytes, slab_bytes, read_check, .. } = options;
+        let removed = RemovedLog::new(disk.clone(), dir.join("removed.log"));
+        let found = recover::recover(disk, dir, &segments, &removed, options.checkpoint_bytes)?;
+        let BlockOptions { segment_bytes, slab_bytes, read_check, clock, .. } = options;
+        found.files.begin_use(clock.seconds());
         let writer = Writer::new(segments.clone(), found.resume, found.next_segment, segment_bytes, slab_bytes);
         let seed = found.index.read().seed();
         Ok(Self {
@@ -96,6 +105,9 @@ impl Blocks {
             commit: Commit::default(),
             seed,
             read_check,
+            clock,
+            removed,
+            log_bytes: AtomicU64::new(found.log_bytes),
             fresh: Mutex::default(),
             collecting: AtomicBool::new(false),
             poisoned: OnceLock::new(),
@@ -131,31 +143,70 @@ impl Blocks {
     }
 
     /// Appends blocks that are not stored yet. Callers hash; only the copying into the log is one at a time.
-    pub(crate) fn put_many(&self, blocks: Vec<Block>) -> Result<(), StoreError> {
+    ///
+    /// `admit` is asked first whether the log may grow by so many bytes; what it answers is held until all is appended.
+    pub(crate) fn put_many<G>(
+        &self,
+        blocks: Vec<Block>,
+        purpose: Purpose,
+        admit: impl FnOnce(u64) -> Result<G, StoreError>,
+    ) -> Result<(), StoreError> {
         self.check_usable()?;
+        self.index.read().set_now(self.clock.seconds());
         let prepared: Vec<Prepared> =
-            self.unknown(blocks).into_iter().map(|block| Prepared::new(self.seed, block)).collect();
+            self.unknown(blocks, purpose).into_iter().map(|block| Prepared::new(self.seed, block)).collect();
         if prepared.is_empty() {
             return Ok(());
         }
+        let bytes = |new: &Prepared| (new.block.data().len() + HEAD_BYTES_USUAL) as u64;
+        let _admitted = admit(prepared.iter().map(bytes).sum())?;
         let mut appender = self.writer.appender();
         for block in prepared {
             let Prepared { block, name, codec, checksum, links } = block;
             // Another thread, or this list, may have put it since.
-            if self.touch(name, codec) {
+            if self.touch(name, codec, purpose) {
                 continue;
             }
             let head = encode_head(block.cid(), block.data().len());
             let place = appender.append(&head, block.data()).map_err(|error| self.poison_if_fatal(error))?;
+            self.count_appended(place, head.len());
             let mut index = self.index.write();
-            let id = index.insert(NewBlock { name, codec, place, checksum, links })?;
+            let id = index.insert(NewBlock { name, codec, place, checksum, links, purpose })?;
             self.note_fresh(id);
         }
         Ok(())
     }
 
+    /// A record was appended there.
+    fn count_appended(&self, place: Place, head_len: usize) {
+        let begins = place.offset as usize == SEGMENT_HEADER.len();
+        let header = if begins { SEGMENT_HEADER.len() } else { 0 };
+        self.log_bytes.fetch_add((header + head_len) as u64 + u64::from(place.len), Ordering::Relaxed);
+    }
+
+    /// Saves when blocks were last used.
+    pub(crate) fn save_use(&self) -> Result<(), StoreError> {
+        self.files.save_use(&self.index, self.clock.seconds())
+    }
+
+    /// As [`Blocks::get`], for somebody who uses it: when that was is remembered.
+    pub(crate) fn get_used(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
+        let found = self.get_with_id(cid)?;
+        Ok(found.map(|(id, block)| {
+            let index = self.index.read();
+            index.set_now(self.clock.seconds());
+            // Numbered anew meanwhile, this is another block's time: it is only a hint.
+            index.note_use(id);
+            block
+        }))
+    }
+
     /// The block under this CID. The record is read, its CID compared and its data checked.
     pub(crate) fn get(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
+        Ok(self.get_with_id(cid)?.map(|(_, block)| block))
+    }
+
+    fn get_with_id(&self, cid: &Cid) -> Result<Option<(Id, Block)>, StoreError> {
         let name = self.seed.name(cid.hash());
         let mut tries = 0;
         loop {
@@ -164,7 +215,7 @@ impl Blocks {
             let last = tries == READ_TRIES;
             match self.read(place) {
                 Ok(record) => match self.check(cid, name, place, checksum, record) {
-                    Ok(block) => return Ok(block),
+                    Ok(block) => return Ok(block.map(|block| (id, block))),
                     Err(why) if last => return Err(self.forget_damaged(cid, id, place, why)),
                     Err(_) => {}
                 },
@@ -172,6 +223,15 @@ impl Blocks {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Whether a block is stored and recorded to lead nowhere, read as what the CID says it is.
+    pub(crate) fn is_leaf(&self, cid: &Cid) -> bool {
+        let name = self.seed.name(cid.hash());
+        let codec = Codec::of(cid.codec());
+        let index = self.index.read();
+        let id = index.find(name).filter(|id| index.codec(*id) == codec);
+        id.is_some_and(|id| index.has_no_links(id))
     }
 
     /// Where a CID's record is, to read many in the order of the disk.
@@ -218,8 +278,12 @@ impl Blocks {
 
     /// Bytes of all files.
     pub(crate) fn disk_bytes(&self) -> u64 {
-        let segments: u64 = self.index.read().usage().values().map(|usage| usage.end).sum();
-        segments + self.files.bytes()
+        self.log_bytes.load(Ordering::Relaxed) + self.files.bytes() + self.removed.bytes()
+    }
+
+    /// How many blocks were appended, or copied, since the store was opened.
+    pub(crate) fn appended(&self) -> u64 {
+        self.writer.appended()
     }
 
     /// Fails once a flush has failed.
@@ -237,19 +301,19 @@ impl Blocks {
     }
 
     /// The blocks that are not stored; those that are get touched. Identity CIDs need no storing.
-    fn unknown(&self, blocks: Vec<Block>) -> Vec<Block> {
+    fn unknown(&self, blocks: Vec<Block>, purpose: Purpose) -> Vec<Block> {
         let stored = |block: &Block| {
             block.cid().hash().is_identity()
-                || self.touch(self.seed.name(block.cid().hash()), Codec::of(block.cid().codec()))
+                || self.touch(self.seed.name(block.cid().hash()), Codec::of(block.cid().codec()), purpose)
         };
         blocks.into_iter().filter(|block| !stored(block)).collect()
     }
 
     /// Remembers that a stored block was put again; false if it is not stored.
-    fn touch(&self, name: Name, codec: Codec) -> bool {
+    fn touch(&self, name: Name, codec: Codec, purpose: Purpose) -> bool {
         let index = self.index.read();
         let Some(id) = index.find(name).filter(|id| index.stored(*id).is_some()) else { return false };
-        index.touch(id);
+        index.touch_for(id, purpose);
         self.note_fresh(id);
         if index.lacks_codec(id, codec) {
             drop(index);

@@ -36,7 +36,7 @@ pub(crate) fn links_of(seed: Seed, codec: Codec, data: &[u8]) -> Links {
         Ok(cids) => {
             let mut links = Vec::with_capacity(cids.len());
             cids.iter().for_each(|cid| push_link(seed, cid, 0, &mut links));
-            Links::To(links)
+            if links.is_empty() && !cids.is_empty() { Links::ToIdentities } else { Links::To(links) }
         }
         Err(_) => Links::Undecodable,
     }

@@ -4,6 +4,8 @@
 //! the last good one the segment is cut. When good records stand behind a bad one nothing is cut, since they may have been
 //! acknowledged: the bad one is passed over. (Of all segments only such a one is not a valid CAR file to the letter.)
 //!
+//! When the index is not whole, `removed.log` says which records were removed on purpose.
+//!
 //! All steps can be repeated: a second crash during recovery finds what the first left.
 
 use std::collections::BTreeMap;
@@ -14,10 +16,11 @@ use merkury_core::limits::BLOCK_BYTES_MAX;
 use merkury_core::{Block, BlockError, Cid};
 
 use super::index::image::Covered;
-use super::index::{Id, Index, NewBlock, Place};
+use super::index::{Id, Index, NewBlock, Place, Purpose};
 use super::index_files::{Changes, IndexFiles, Loaded};
 use super::prepare::Prepared;
 use super::record::SEGMENT_HEADER;
+use super::removed::{Removed, RemovedLog};
 use super::scan::{Found, Scan};
 use super::segments::Segments;
 use crate::StoreError;
@@ -35,6 +38,8 @@ pub(super) struct Recovered {
     /// The newest segment and its length, if records can be appended to it.
     pub(super) resume: Option<(u32, u64)>,
     pub(super) next_segment: u32,
+    /// Bytes of all segments.
+    pub(super) log_bytes: u64,
     /// What is missing or wrong, for people.
     pub(super) damage: Vec<String>,
 }
@@ -44,20 +49,27 @@ pub(super) fn recover(
     disk: &Arc<dyn Disk>,
     dir: &std::path::Path,
     segments: &Segments,
+    removed: &RemovedLog,
     checkpoint_bytes_min: u64,
 ) -> Result<Recovered, StoreError> {
-    let (files, Loaded { mut index, covered, dropped }) =
+    let (files, Loaded { mut index, covered, dropped, whole }) =
         IndexFiles::load(disk.clone(), dir.to_owned(), checkpoint_bytes_min)?;
     let mut on_disk = segments.list()?;
     let past_covered = covered.segment + u32::from(covered.offset > 0);
+    // An index that is whole knows what was removed.
+    let removed = if whole || on_disk.is_empty() { Removed::default() } else { removed.read() };
     let next_segment = on_disk.keys().next_back().map_or(1, |last| last.saturating_add(1)).max(past_covered);
+    let next_segment = next_segment.max(removed.segment_max().saturating_add(1));
     let dropped: Vec<u32> = dropped.into_iter().filter(|segment| on_disk.remove(segment).is_some()).collect();
     if !dropped.is_empty() {
         // What says so may be in the file by luck alone: without a flush a second crash takes it and leaves the removal.
         files.flush()?;
         dropped.into_iter().try_for_each(|segment| segments.remove(segment))?;
+        segments.sync_dir()?;
     }
     let Missing { mut damage, short } = forget_missing(&mut index, segments, &on_disk);
+    // Before reading on: what was removed may have been put again since, at another place.
+    forget_removed(&mut index, &removed);
     let rebuilding = covered == Covered::default();
     let mut scanned = 0;
     let mut grown = Vec::new();
@@ -71,7 +83,7 @@ pub(super) fn recover(
             continue;
         }
         scanned += len - from.min(len);
-        let tail = read_tail(&mut index, segments, segment, from, len)?;
+        let tail = read_tail(&mut index, segments, &removed, segment, from, len)?;
         for what in tail.bad {
             // In the newest segments it was perhaps never flushed, and so promised to nobody.
             if rebuilding && segment.saturating_add(2) < next_segment {
@@ -115,7 +127,8 @@ pub(super) fn recover(
     }
     let (ids, aliases) = index.take_changed();
     let index = parking_lot::RwLock::new(index);
-    if scanned > UNCOVERED_BYTES_MAX || files.is_broken() || renumbered || !damage.is_empty() {
+    let must_mend = files.is_broken() || renumbered || !removed.is_empty() || !damage.is_empty();
+    if scanned > UNCOVERED_BYTES_MAX || must_mend {
         // The index is disposable: that it cannot be written (a full or read-only disk) only costs the next opening time.
         if let Err(error) = files.mend(&index, covered) {
             tracing::warn!(%error, "the index could not be written");
@@ -125,7 +138,8 @@ pub(super) fn recover(
     }
     // A segment that was cut short from outside may end within a record: nothing can be appended to it.
     let resume = resume.filter(|(segment, _)| !short.contains_key(segment));
-    Ok(Recovered { index, files, resume, next_segment, damage })
+    let log_bytes = on_disk.values().sum();
+    Ok(Recovered { index, files, resume, next_segment, log_bytes, damage })
 }
 
 struct Missing {
@@ -169,6 +183,15 @@ fn forget_missing(index: &mut Index, segments: &Segments, on_disk: &BTreeMap<u32
     Missing { damage, short }
 }
 
+fn forget_removed(index: &mut Index, removed: &Removed) {
+    if removed.is_empty() {
+        return;
+    }
+    let is_removed = |id: &Id| index.stored(*id).is_some_and(|(at, _)| removed.has(at.segment, at.offset.into()));
+    let gone: Vec<Id> = (0..index.ids() as u32).map(Id).filter(is_removed).collect();
+    gone.into_iter().for_each(|id| index.forget(id));
+}
+
 #[derive(Default)]
 struct Tail {
     /// The length of the segment after the cut.
@@ -179,7 +202,14 @@ struct Tail {
 }
 
 /// Enters the records from `from` on, and cuts the segment after the last good one.
-fn read_tail(index: &mut Index, segments: &Segments, segment: u32, from: u64, len: u64) -> Result<Tail, StoreError> {
+fn read_tail(
+    index: &mut Index,
+    segments: &Segments,
+    removed: &Removed,
+    segment: u32,
+    from: u64,
+    len: u64,
+) -> Result<Tail, StoreError> {
     let path = segments.path(segment);
     let fail = |e| StoreError::io("read", &path, e);
     let file = segments.file(segment)?;
@@ -206,7 +236,9 @@ fn read_tail(index: &mut Index, segments: &Segments, segment: u32, from: u64, le
                     Ok(block) => {
                         tail.added = true;
                         good_end = good_end.max(offset + record_len);
-                        enter(index, segment, offset, block)?;
+                        if !removed.has(segment, offset) {
+                            enter(index, segment, offset, block)?;
+                        }
                     }
                     Err(_) => bad.push(offset),
                 }
@@ -231,7 +263,7 @@ fn enter(index: &mut Index, segment: u32, offset: u64, block: Block) -> Result<(
     let prepared = Prepared::new(index.seed(), block);
     let place = Place { segment, offset: offset as u32, len: prepared.block.data().len() as u32 };
     let Prepared { name, codec, checksum, links, .. } = prepared;
-    index.insert(NewBlock { name, codec, place, checksum, links })?;
+    index.insert(NewBlock { name, codec, place, checksum, links, purpose: Purpose::Put })?;
     Ok(())
 }
 

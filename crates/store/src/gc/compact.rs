@@ -1,91 +1,226 @@
-//! Giving space back: segments in which little lives are copied and removed.
+//! Giving space back: segments in which nothing lives are removed, sparse ones after what lives in them was copied.
+//!
+//! A [`Plan`] says which; [`run`] carries it out, a group of segments at a time: copy, flush, lead the index to the copies,
+//! flush that the segments will go, remove them. A crash in between leaves copies or originals, never neither.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::GcStats;
+use super::{GcStats, Pace};
 use crate::StoreError;
 use crate::blocks::{Blocks, Id, Place, Usage};
 
 /// A segment of which less than this part (in percent) lives is copied and removed. At a half, a byte is copied once at most
 /// for each byte that was removed.
 const LIVE_PERCENT_MIN: u64 = 50;
-/// Bytes copied before they are flushed and the index follows.
-const COPY_BYTES: u64 = 64 * 1024 * 1024;
+/// Beyond that, so many bytes are copied after a collection to give back at once what it took from fuller segments: a small
+/// repository shrinks by all of it, a large one is not written anew.
+const EAGER_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes copied before they are flushed, the index follows, and what they came from is removed.
+const GROUP_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes copied before somebody may want to slow us down.
+const PACE_BYTES: u64 = 1024 * 1024;
+/// Less dead than this in a segment is left to the next collection.
+const ALONE_BYTES_MIN: u64 = 1024 * 1024;
 /// What a record takes beside its data, nearly always.
 const HEAD_BYTES: u64 = 40;
 
-/// Copies what lives in sparse segments and removes them, and removes those in which nothing lives.
-pub(super) fn compact(blocks: &Blocks, stats: &mut GcStats) -> Result<(), StoreError> {
-    let active = blocks.active_segment();
-    if active.is_some_and(|active| usage(blocks, active).is_some_and(|usage| is_sparse(&usage))) {
+/// Segments to be given back, and what that costs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) victims: Vec<(u32, Usage)>,
+    /// Bytes the files will be shorter by in the end.
+    pub(crate) freed: u64,
+    /// Bytes to be copied.
+    pub(crate) copied: u64,
+}
+
+/// Bytes of a segment that nobody needs.
+fn dead(usage: &Usage) -> u64 {
+    usage.end.saturating_sub(live(usage))
+}
+
+fn live(usage: &Usage) -> u64 {
+    usage.bytes + u64::from(usage.blocks) * HEAD_BYTES
+}
+
+impl Plan {
+    fn add(&mut self, segment: u32, usage: Usage) {
+        self.freed += dead(&usage);
+        self.copied += live(&usage);
+        self.victims.push((segment, usage));
+    }
+
+    /// All segments of which too little lives.
+    pub(crate) fn sparse(usage: &BTreeMap<u32, Usage>) -> Self {
+        let mut plan = Self::default();
+        let is_sparse = |usage: &Usage| usage.blocks == 0 || live(usage) * 100 < usage.end * LIVE_PERCENT_MIN;
+        let sparse = by_density(usage.iter().filter(|(_, usage)| is_sparse(usage)));
+        sparse.into_iter().for_each(|(segment, usage)| plan.add(segment, usage));
+        plan
+    }
+
+    /// Those, and of the segments in `shrunk` as many as can be copied quickly, the sparsest first.
+    pub(crate) fn after_collection(usage: &BTreeMap<u32, Usage>, shrunk: &BTreeSet<u32>) -> Self {
+        let mut plan = Self::sparse(usage);
+        let planned: BTreeSet<u32> = plan.victims.iter().map(|(segment, _)| *segment).collect();
+        let more = usage.iter().filter(|(segment, _)| shrunk.contains(segment) && !planned.contains(segment));
+        let mut budget = EAGER_BYTES;
+        for (segment, usage) in by_density(more.filter(|(_, usage)| dead(usage) > 0)) {
+            if live(&usage) > budget {
+                break;
+            }
+            budget -= live(&usage);
+            plan.add(segment, usage);
+        }
+        plan
+    }
+
+    /// All empty segments and one sparse one that was not tried yet and is worth the work; `None` when there is none.
+    pub(crate) fn next_sparse(usage: &BTreeMap<u32, Usage>, tried: &BTreeSet<u32>) -> Option<Self> {
+        let is_worth_it = |usage: &Usage| usage.blocks == 0 || dead(usage) >= ALONE_BYTES_MIN;
+        let mut plan = Self::default();
+        for (segment, usage) in Self::sparse(usage).victims {
+            if !tried.contains(&segment) && is_worth_it(&usage) {
+                plan.add(segment, usage);
+                if usage.blocks > 0 {
+                    break;
+                }
+            }
+        }
+        (!plan.victims.is_empty()).then_some(plan)
+    }
+
+    /// The sparsest segments until so many bytes are given back, or all of which anything is dead.
+    pub(crate) fn to_free(usage: &BTreeMap<u32, Usage>, bytes: u64) -> Self {
+        let mut plan = Self::default();
+        for (segment, usage) in by_density(usage.iter().filter(|(_, usage)| dead(usage) > 0 || usage.blocks == 0)) {
+            if plan.freed >= bytes {
+                break;
+            }
+            plan.add(segment, usage);
+        }
+        plan
+    }
+}
+
+/// The sparsest first.
+fn by_density<'a>(segments: impl Iterator<Item = (&'a u32, &'a Usage)>) -> Vec<(u32, Usage)> {
+    let mut segments: Vec<_> = segments.map(|(segment, usage)| (*segment, *usage)).collect();
+    let density = |usage: &Usage| live(usage) as f64 / usage.end.max(1) as f64;
+    segments.sort_by(|(_, a), (_, b)| density(a).total_cmp(&density(b)));
+    segments
+}
+
+/// Carries a plan out, until `enough` says so. The caller holds the lock against other collections.
+pub(crate) fn run(
+    blocks: &Blocks,
+    plan: &Plan,
+    pace: &Pace,
+    enough: &dyn Fn() -> bool,
+    stats: &mut GcStats,
+) -> Result<(), StoreError> {
+    if plan.victims.is_empty() {
+        return Ok(());
+    }
+    if blocks.active_segment().is_some_and(|active| plan.victims.iter().any(|(segment, _)| *segment == active)) {
         blocks.seal()?;
     }
-    let active = blocks.active_segment();
-    let victims: BTreeMap<u32, Usage> = {
-        let index = blocks.index.read();
-        let sealed = index.usage().iter().filter(|(segment, _)| Some(**segment) != active);
-        sealed.filter(|(_, usage)| is_sparse(usage)).map(|(segment, usage)| (*segment, *usage)).collect()
-    };
-    if victims.is_empty() {
-        // What was forgotten shall stay so after a restart.
-        return blocks.commit_index(&[]);
+    // Ids stand in the list of what lives.
+    let _ids = blocks.hold_ids();
+    let mut living = living_in(blocks, plan);
+    let mut group = Group { blocks, pace, moves: Vec::new(), segments: Vec::new(), copied: 0, unpaced: 0 };
+    for (segment, usage) in &plan.victims {
+        if enough() {
+            break;
+        }
+        // On a full disk the empty ones must be gone before anything is copied.
+        if usage.blocks > 0 && group.copied == 0 {
+            group.finish(stats)?;
+        }
+        group.copy_all(living.remove(segment).unwrap_or_default())?;
+        group.segments.push((*segment, *usage));
+        if group.copied >= GROUP_BYTES {
+            group.finish(stats)?;
+        }
     }
-    let copied = copy_living(blocks, &victims)?;
-    let empty: Vec<u32> = {
-        let index = blocks.index.read();
-        let empty = |segment: &u32| index.usage().get(segment).is_none_or(|usage| usage.blocks == 0);
-        victims.keys().copied().filter(empty).collect()
-    };
-    blocks.commit_index(&empty)?;
-    for segment in empty {
-        blocks.remove_segment(segment)?;
-        if let Some(usage) = victims.get(&segment) {
-            stats.reclaimed_bytes += usage.end;
+    group.finish(stats)
+}
+
+/// What lives in the segments of a plan, in the order of the disk.
+fn living_in(blocks: &Blocks, plan: &Plan) -> BTreeMap<u32, Vec<(Place, Id, u32)>> {
+    let mut living: BTreeMap<u32, Vec<(Place, Id, u32)>> =
+        plan.victims.iter().filter(|(_, usage)| usage.blocks > 0).map(|(segment, _)| (*segment, Vec::new())).collect();
+    if living.is_empty() {
+        return living;
+    }
+    let index = blocks.index.read();
+    for id in (0..index.ids() as u32).map(Id) {
+        if let Some((place, checksum)) = index.stored(id)
+            && let Some(of_segment) = living.get_mut(&place.segment)
+        {
+            of_segment.push((place, id, checksum));
+        }
+    }
+    drop(index);
+    living.values_mut().for_each(|of_segment| of_segment.sort_unstable());
+    living
+}
+
+/// Segments that go together.
+struct Group<'a> {
+    blocks: &'a Blocks,
+    pace: &'a Pace,
+    moves: Vec<(Id, Place, Place)>,
+    segments: Vec<(u32, Usage)>,
+    copied: u64,
+    unpaced: u64,
+}
+
+impl Group<'_> {
+    /// Appends living blocks to the log anew. A damaged block stays, and its segment with it.
+    fn copy_all(&mut self, living: Vec<(Place, Id, u32)>) -> Result<(), StoreError> {
+        for (place, id, checksum) in living {
+            match self.blocks.copy(place, checksum) {
+                Ok(to) => {
+                    self.moves.push((id, place, to));
+                    let bytes = u64::from(place.len) + HEAD_BYTES;
+                    (self.copied, self.unpaced) = (self.copied + bytes, self.unpaced + bytes);
+                }
+                Err(error @ StoreError::Damaged { .. }) => {
+                    tracing::error!(%error, "a damaged block stays where it is");
+                }
+                Err(error) => return Err(error),
+            }
+            if self.unpaced >= PACE_BYTES {
+                self.pace.wait(std::mem::take(&mut self.unpaced));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the copies durable, then removes what they came from.
+    fn finish(&mut self, stats: &mut GcStats) -> Result<(), StoreError> {
+        if self.segments.is_empty() {
+            return Ok(());
+        }
+        self.blocks.finish_moves(&mut self.moves)?;
+        let segments = std::mem::take(&mut self.segments);
+        let empty: Vec<u32> = {
+            let index = self.blocks.index.read();
+            let is_empty = |segment: &u32| index.usage().get(segment).is_none_or(|usage| usage.blocks == 0);
+            segments.iter().map(|(segment, _)| *segment).filter(is_empty).collect()
+        };
+        self.blocks.commit_index(&empty)?;
+        let before = self.blocks.disk_bytes();
+        self.blocks.remove_segments(&empty)?;
+        for (_, usage) in segments.iter().filter(|(segment, _)| empty.contains(segment)) {
             match usage.blocks {
                 0 => stats.segments_dropped += 1,
                 _ => stats.segments_compacted += 1,
             }
         }
+        let removed = before.saturating_sub(self.blocks.disk_bytes());
+        stats.reclaimed_bytes += removed.saturating_sub(std::mem::take(&mut self.copied));
+        Ok(())
     }
-    stats.reclaimed_bytes = stats.reclaimed_bytes.saturating_sub(copied);
-    Ok(())
-}
-
-fn usage(blocks: &Blocks, segment: u32) -> Option<Usage> {
-    blocks.index.read().usage().get(&segment).copied()
-}
-
-fn is_sparse(usage: &Usage) -> bool {
-    let live = usage.bytes + u64::from(usage.blocks) * HEAD_BYTES;
-    usage.blocks == 0 || live * 100 < usage.end * LIVE_PERCENT_MIN
-}
-
-/// Appends the living blocks of segments to the log anew; returns how many bytes. A damaged block stays, and its segment with it.
-fn copy_living(blocks: &Blocks, victims: &BTreeMap<u32, Usage>) -> Result<u64, StoreError> {
-    let mut living: Vec<(Place, Id, u32)> = {
-        let index = blocks.index.read();
-        let all = (0..index.ids() as u32).map(Id);
-        let stored = all.filter_map(|id| index.stored(id).map(|(place, checksum)| (place, id, checksum)));
-        stored.filter(|(place, ..)| victims.contains_key(&place.segment)).collect()
-    };
-    living.sort_unstable();
-    let (mut copied, mut since_flush, mut moves) = (0, 0, Vec::new());
-    for (place, id, checksum) in living {
-        match blocks.copy(place, checksum) {
-            Ok(to) => {
-                moves.push((id, place, to));
-                since_flush += u64::from(place.len) + HEAD_BYTES;
-            }
-            Err(error @ StoreError::Damaged { .. }) => {
-                tracing::error!(%error, "a damaged block stays where it is");
-            }
-            Err(error) => return Err(error),
-        }
-        if since_flush >= COPY_BYTES {
-            blocks.finish_moves(&mut moves)?;
-            copied += std::mem::take(&mut since_flush);
-        }
-    }
-    blocks.finish_moves(&mut moves)?;
-    Ok(copied + since_flush)
 }

@@ -1,6 +1,7 @@
 //! Garbage collection: removes what no pin, root or temporary pin reaches, while writers go on.
 //!
-//! Parts: this file (mark, sweep), [`compact`] (giving space back), [`outside`] (blocks that a keeper has).
+//! Parts: this file (mark, sweep), [`compact`] (giving space back), [`evict`] (making room under a limit), [`preview`],
+//! [`pace`], [`outside`] (blocks that a keeper has).
 //!
 //! How it keeps what is needed:
 //! - *Mark* walks recorded links in memory from all pins and roots. If a recursive pin has a hole, or a block of it that does
@@ -12,10 +13,16 @@
 //!   during it no root can be named, which takes less than a millisecond.
 //!
 //! A crash at any point loses nothing: removing changes the index only; segments are unlinked after what lives in them was
-//! copied, flushed, and the index' account of it flushed.
+//! copied, flushed, and the index' account of it flushed. What was removed is noted in a log of its own too, before the
+//! collection answers, so that it stays removed should the index be lost.
+//!
+//! Blocks are never read back, but for their names where somebody wants to be told what was removed.
 
-mod compact;
+pub(crate) mod compact;
+pub(crate) mod evict;
 mod outside;
+mod pace;
+mod preview;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -29,6 +36,9 @@ use crate::temp::TempPins;
 use crate::walk::{self, Marks, Walk};
 use crate::{PinKind, Pins, StoreError};
 
+pub use pace::Pace;
+pub use preview::{Amount, GcPreview};
+
 /// Blocks removed at a time.
 const BATCH: usize = 2048;
 
@@ -37,6 +47,10 @@ const BATCH: usize = 2048;
 pub struct GcOptions {
     /// Further DAGs to keep, as far as they are here.
     pub extra_roots: Vec<Cid>,
+    /// Do not tell what was removed: names of blocks need not be read then.
+    pub silent: bool,
+    /// How fast segments may be copied.
+    pub pace: Pace,
 }
 
 /// What a collection reports while it runs.
@@ -115,12 +129,21 @@ impl<'a> Collection<'a> {
         self.walk.run()
     }
 
-    fn is_kept(&self, id: Id) -> bool {
+    pub(super) fn is_kept(&self, id: Id) -> bool {
         self.walk.seen.has(id) || self.direct.contains(&id)
     }
 
+    /// As [`Collection::unmarked`], those that were last used the longest time ago first.
+    pub(crate) fn unmarked_by_use(&mut self) -> Result<Vec<(Place, Id)>, StoreError> {
+        let mut unmarked = self.unmarked()?;
+        let index = self.blocks.index.read();
+        // In the order of the disk among those of the same second: what was put together goes together.
+        unmarked.sort_by_key(|(_, id)| index.used(*id));
+        Ok(unmarked)
+    }
+
     /// The blocks that are stored and were not marked, in the order of the disk.
-    fn unmarked(&mut self) -> Result<Vec<(Place, Id)>, StoreError> {
+    pub(crate) fn unmarked(&mut self) -> Result<Vec<(Place, Id)>, StoreError> {
         self.walk.run()?;
         let index = self.blocks.index.read();
         let mut dead = Vec::new();
@@ -173,14 +196,27 @@ impl<'a> Collection<'a> {
         }
     }
 
-    fn sweep(&mut self, stats: &mut GcStats, each: &mut dyn FnMut(GcEvent)) -> Result<(), StoreError> {
+    /// Forgets what is not marked; returns where it was.
+    fn sweep(
+        &mut self,
+        silent: bool,
+        stats: &mut GcStats,
+        each: &mut dyn FnMut(GcEvent),
+    ) -> Result<Vec<Place>, StoreError> {
         let dead = self.unmarked()?;
+        let mut removed = Vec::with_capacity(dead.len());
         let mut heads = self.blocks.heads();
         for batch in dead.chunks(BATCH) {
-            let cids: Vec<Option<Cid>> = batch.iter().map(|(place, _)| heads.cid_at(*place)).collect();
+            let mut cids: Vec<Option<Cid>> = Vec::new();
+            if !silent {
+                cids.extend(batch.iter().map(|(place, _)| heads.cid_at(*place)));
+            }
+            let mut cids = cids.into_iter();
             let forgotten = self.forget(batch, false)?;
-            for (((place, _), cid), forgotten) in batch.iter().zip(cids).zip(forgotten) {
+            for ((place, _), forgotten) in batch.iter().zip(forgotten) {
+                let cid = cids.next().flatten();
                 if forgotten {
+                    removed.push(*place);
                     stats.removed_blocks += 1;
                     stats.removed_bytes += u64::from(place.len);
                     if let Some(cid) = cid {
@@ -189,7 +225,7 @@ impl<'a> Collection<'a> {
                 }
             }
         }
-        Ok(())
+        Ok(removed)
     }
 }
 
@@ -200,46 +236,72 @@ impl Drop for Collection<'_> {
     }
 }
 
-/// Collects. The caller holds the lock against other collections.
-pub(crate) fn collect(
-    blocks: &Blocks,
-    temp: &TempPins,
-    tables: &Tables,
-    pins: Pins<'_>,
-    outsides: &[Arc<dyn Outside>],
-    options: &GcOptions,
-    each: &mut dyn FnMut(GcEvent),
-) -> Result<GcStats, StoreError> {
-    let mut stats = GcStats::default();
-    let mut collection = Collection::begin(blocks, temp);
-    // Everything older than the collection reaches the files, where the sweep reads names.
-    blocks.flush_to_files()?;
-    if collection.mark_pins(pins)? {
-        for pin in pins.list()? {
-            let pin = pin?;
-            if pin.kind == PinKind::Recursive {
-                walk::find_hole(blocks, &pin.cid)?;
+/// What a collection looks at.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) blocks: &'a Blocks,
+    pub(crate) temp: &'a TempPins,
+    pub(crate) tables: &'a Tables,
+    pub(crate) pins: Pins<'a>,
+}
+
+impl<'a> Sources<'a> {
+    /// Begins a collection and marks what pins keep. An incomplete pin is an error that names the hole.
+    pub(crate) fn begin(self) -> Result<Collection<'a>, StoreError> {
+        let mut collection = Collection::begin(self.blocks, self.temp);
+        if collection.mark_pins(self.pins)? {
+            for pin in self.pins.list()? {
+                let pin = pin?;
+                if pin.kind == PinKind::Recursive {
+                    walk::find_hole(self.blocks, &pin.cid)?;
+                }
             }
         }
+        Ok(collection)
     }
+
+    /// Marks what roots keep.
+    pub(crate) fn mark_roots(self, collection: &mut Collection<'_>, extra: &[Cid]) -> Result<(), StoreError> {
+        crate::roots::all(self.tables)?.iter().chain(extra).try_for_each(|cid| collection.mark_root(cid))
+    }
+}
+
+/// Collects. The caller holds the lock against other collections.
+pub(crate) fn collect(
+    sources: Sources<'_>,
+    outsides: &[Arc<dyn Outside>],
+    options: &GcOptions,
+    pace: &Pace,
+    each: &mut dyn FnMut(GcEvent),
+) -> Result<GcStats, StoreError> {
+    let blocks = sources.blocks;
+    let mut nobody = |_| {};
+    let each = if options.silent { &mut nobody } else { each };
+    let mut stats = GcStats::default();
+    let mut collection = sources.begin()?;
     collection.mark_temporary()?;
-    for cid in crate::roots::all(tables)? {
-        collection.mark_root(&cid)?;
+    sources.mark_roots(&mut collection, &options.extra_roots)?;
+    if !options.silent {
+        // The names of what is removed are read from the files.
+        blocks.flush_to_files()?;
     }
-    for cid in &options.extra_roots {
-        collection.mark_root(cid)?;
-    }
-    collection.sweep(&mut stats, each)?;
+    let mut removed = collection.sweep(options.silent, &mut stats, each)?;
     for keeper in outsides {
         collection.sweep_outside(&**keeper, &mut stats, each)?;
     }
     drop(collection);
-    compact::compact(blocks, &mut stats)?;
+    let plan = {
+        let index = blocks.index.read();
+        compact::Plan::after_collection(index.usage(), index.shrunk())
+    };
+    compact::run(blocks, &plan, pace, &|| false, &mut stats)?;
+    blocks.stay_removed(&mut removed)?;
     stats.kept_blocks = blocks.index.read().blocks();
     Ok(stats)
 }
 
-/// Gives back the space of removed blocks. The caller holds the lock against other collections.
-pub(crate) fn compact_alone(blocks: &Blocks) -> Result<(), StoreError> {
-    compact::compact(blocks, &mut GcStats::default())
+/// Says what a collection would do. The caller holds the lock against other collections.
+pub(crate) fn preview(sources: Sources<'_>, options: &GcOptions) -> Result<GcPreview, StoreError> {
+    let collection = sources.begin()?;
+    preview::preview(sources.blocks, collection, |collection| sources.mark_roots(collection, &options.extra_roots))
 }

@@ -23,6 +23,7 @@ mod rewrite;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -55,6 +56,10 @@ pub(crate) struct Tables {
     path: PathBuf,
     tables: RwLock<AllTables>,
     log: Mutex<LogState>,
+    /// Length of the log, to be asked for while it is being flushed.
+    bytes: AtomicU64,
+    /// How often something was changed.
+    changes: AtomicU64,
     damage: Vec<String>,
 }
 
@@ -102,7 +107,9 @@ impl Tables {
         for what in &damage {
             tracing::error!(what, "the record of pins is damaged");
         }
-        Ok(Self { disk, path, tables: RwLock::new(tables), log: Mutex::new(state), damage })
+        let bytes = AtomicU64::new(state.end);
+        let (tables, changes) = (RwLock::new(tables), AtomicU64::new(0));
+        Ok(Self { disk, path, tables, log: Mutex::new(state), bytes, changes, damage })
     }
 
     /// What opening found wrong, in words.
@@ -144,7 +151,12 @@ impl Tables {
 
     /// Bytes of the log.
     pub(crate) fn bytes(&self) -> u64 {
-        self.log.lock().end
+        self.bytes.load(Relaxed)
+    }
+
+    /// How often something was changed since the tables were opened.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Relaxed)
     }
 
     /// Makes changes, all or none, and returns when they are durable.
@@ -170,6 +182,8 @@ impl Tables {
             }
         }
         self.throw_out_history(&mut state, &changes, bytes);
+        self.bytes.store(state.end, Relaxed);
+        self.changes.fetch_add(1, Relaxed);
         Ok(())
     }
 

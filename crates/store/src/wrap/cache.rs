@@ -116,6 +116,10 @@ impl BlockPut for ReadCache {
         self.below.put_many(blocks)
     }
 
+    fn put_cached(&self, blocks: Vec<Block>) -> Result<(), PutError> {
+        self.below.put_cached(blocks)
+    }
+
     fn commit(&self) -> Result<(), PutError> {
         self.below.commit()
     }

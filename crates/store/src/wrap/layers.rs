@@ -69,6 +69,10 @@ impl BlockPut for Layers {
         self.top.put_many(blocks)
     }
 
+    fn put_cached(&self, blocks: Vec<Block>) -> Result<(), PutError> {
+        self.top.put_cached(blocks)
+    }
+
     fn commit(&self) -> Result<(), PutError> {
         self.top.commit()
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use merkury_core::{Block, BlockGet, BlockHas, BlockPut, BoxFuture, Cid, GetError, PutError};
 
-use crate::{Store, StoreError};
+use crate::{Pace, Store, StoreError};
 
 /// Blocks copied at a time while a copy catches up.
 const GROUP_BLOCKS: usize = 256;
@@ -90,7 +90,7 @@ impl Mirror {
         for group in surplus.chunks(GROUP_BLOCKS) {
             done.removed += copy.remove(group)?.iter().filter(|removed| removed.is_ok()).count() as u64;
         }
-        if surplus.is_empty() { Ok(()) } else { copy.compact() }
+        if surplus.is_empty() { Ok(()) } else { copy.compact(&Pace::full()).map(|_| ()) }
     }
 
     /// From the first copy that has it whole; the first store gets it back.
@@ -148,6 +148,13 @@ impl BlockPut for Mirror {
             copy.follow(copy.store.put_many(blocks.clone()));
         }
         self.first.put_many(blocks)
+    }
+
+    fn put_cached(&self, blocks: Vec<Block>) -> Result<(), PutError> {
+        for copy in self.copies.iter() {
+            copy.follow(copy.store.put_cached(blocks.clone()));
+        }
+        self.first.put_cached(blocks)
     }
 
     fn commit(&self) -> Result<(), PutError> {

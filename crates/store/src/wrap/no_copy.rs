@@ -355,6 +355,10 @@ impl BlockPut for NoCopy {
         self.blocks.put_many(blocks)
     }
 
+    fn put_cached(&self, blocks: Vec<Block>) -> Result<(), PutError> {
+        self.blocks.put_cached(blocks)
+    }
+
     fn commit(&self) -> Result<(), PutError> {
         self.blocks.commit()
     }

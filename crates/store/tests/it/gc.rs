@@ -7,6 +7,7 @@ use merkury_core::block::CidFormat;
 use merkury_core::cid::codec_code as code;
 use merkury_core::multihash::code::SHA2_256;
 use merkury_core::{Block, BlockHas, BlockPut, Cid};
+use merkury_store::disk::Disk;
 use merkury_store::disk::sim::SimDisk;
 use merkury_store::{GcEvent, GcOptions, GcStats, PinKind, Store, StoreError};
 
@@ -190,6 +191,131 @@ fn removing_blocks_refuses_pinned_ones() {
     assert!(!store.has(free.cid()));
     drop(store);
     assert!(!open(&disk).has(free.cid()), "it stays removed");
+}
+
+#[test]
+fn what_was_removed_stays_removed_without_the_index() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let all: Vec<Block> = (0..40).map(|n| raw(n, 500)).collect();
+    put(&store, &all.iter().collect::<Vec<_>>());
+    let gone: Vec<Cid> = all.iter().step_by(4).map(|block| block.cid().clone()).collect();
+    assert!(store.remove(&gone).unwrap().iter().all(Result::is_ok));
+    // One of them comes again, at another place.
+    put(&store, &[&all[8]]);
+    store.commit().unwrap();
+    drop(store);
+    for lost in [&["index.delta"][..], &["index", "index.delta"]] {
+        let disk = disk.after_crash(9);
+        for name in lost {
+            // Not all of them are there.
+            let _ = disk.remove(&std::path::Path::new(crate::support::DIR).join(name));
+        }
+        for round in 0..2 {
+            let store = open(&disk);
+            let there = |n: usize| n % 4 != 0 || n == 8;
+            for (n, block) in all.iter().enumerate() {
+                assert_eq!(store.has(block.cid()), there(n), "{lost:?}, {n}, opening {round}");
+            }
+            assert_has(&store, &all[8]);
+            assert_eq!(store.stat().blocks, 31);
+        }
+    }
+}
+
+#[test]
+fn segment_numbers_of_removed_records_are_not_given_again() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    put(&store, &[&raw(1, 500), &raw(2, 500)]);
+    store.remove(&[raw(1, 500).cid().clone()]).unwrap();
+    drop(store);
+    // The segment and the index are lost, the list of removals is not.
+    let dir = std::path::Path::new(crate::support::DIR);
+    for name in ["index.delta", "segments/00000001.car"] {
+        disk.remove(&dir.join(name)).unwrap();
+    }
+    disk.set_contents(&dir.join("segments/00000002.car"), b"\x11\xa2eroots\x80gversion\x01".to_vec());
+    disk.set_contents(&dir.join("index"), b"nothing".to_vec());
+    let store = open(&disk);
+    put(&store, &[&raw(3, 500)]);
+    store.commit().unwrap();
+    drop(store);
+    disk.remove(&dir.join("index")).unwrap();
+    assert_has(&open(&disk), &raw(3, 500));
+}
+
+#[test]
+fn a_preview_says_what_would_go_and_changes_nothing() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let leaves: Vec<Block> = (0..30).map(|n| raw(n, 1000)).collect();
+    let top = node(&leaves.iter().take(10).map(|leaf| leaf.cid()).collect::<Vec<_>>());
+    put(&store, &leaves.iter().chain([&top]).collect::<Vec<_>>());
+    store.pins().add(top.cid(), PinKind::Recursive, "").unwrap();
+    store.roots().set("mfs", leaves[10].cid()).unwrap();
+    let guard = store.temp_pin();
+    put(&store, &[&raw(100, 1000), &raw(101, 1000)]);
+    let preview = store.gc_preview(&GcOptions::default()).unwrap();
+    assert_eq!((preview.garbage.blocks, preview.garbage.bytes), (19, 19_000));
+    assert_eq!(preview.pinned.blocks, 11);
+    assert_eq!((preview.rooted.blocks, preview.in_use.blocks), (1, 2));
+    assert!(preview.garbage_used.is_some_and(|(oldest, newest)| oldest > 0 && newest >= oldest));
+    assert_eq!((preview.segments_dropped, preview.segments_compacted), (0, 1));
+    let before = store.stat();
+    assert_eq!(before.blocks, 33);
+    drop(guard);
+    let guard = store.temp_pin();
+    guard.protect(raw(100, 1000).cid());
+    guard.protect(raw(101, 1000).cid());
+    let (removed, stats) = collect(&store);
+    assert_eq!(removed.len(), 19);
+    assert!(stats.reclaimed_bytes.abs_diff(preview.reclaimed_bytes) < 500, "{stats:?} {preview:?}");
+    assert!(store.stat().disk_bytes < before.disk_bytes - 18_000, "{before:?} {:?}", store.stat());
+}
+
+#[test]
+fn the_size_shrinks_at_once_even_in_the_segment_that_is_being_filled() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let all: Vec<Block> = (0..40).map(|n| raw(n, 1500)).collect();
+    put(&store, &all.iter().collect::<Vec<_>>());
+    for block in all.iter().skip(4) {
+        store.pins().add(block.cid(), PinKind::Direct, "").unwrap();
+    }
+    let before = store.stat().disk_bytes;
+    assert_eq!(collect(&store).1.segments_compacted, 1);
+    assert!(store.stat().disk_bytes + 4000 < before, "{before} {}", store.stat().disk_bytes);
+    // There is nothing more to gain.
+    assert_eq!(collect(&store).1, GcStats { kept_blocks: 36, ..GcStats::default() });
+    let files: u64 = disk.files().iter().map(|file| disk.contents(file).unwrap().len() as u64).sum();
+    assert_eq!(store.stat().disk_bytes, files, "the size is that of the files");
+}
+
+#[test]
+fn segments_are_given_back_a_little_at_a_time_without_a_collection() {
+    let disk = SimDisk::new();
+    let mut options = crate::support::small(&disk);
+    options.segment_bytes = 4 << 20;
+    let store = Store::open(std::path::Path::new(crate::support::DIR), options).unwrap();
+    let all: Vec<Block> = (0..200).map(|n| raw(n, 50_000)).collect();
+    put(&store, &all.iter().collect::<Vec<_>>());
+    store.commit().unwrap();
+    let gone: Vec<Cid> = all.iter().filter(|b| b.cid().hash().digest()[3] > 60).map(|b| b.cid().clone()).collect();
+    assert!(store.remove(&gone).unwrap().iter().all(Result::is_ok));
+    let paced = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let count = paced.clone();
+    let pace = merkury_store::Pace::new(move |bytes| {
+        count.fetch_add(bytes, Ordering::Relaxed);
+    });
+    let before = store.stat().disk_bytes;
+    let stats = store.compact(&pace).unwrap();
+    assert!(stats.segments_compacted >= 2 && store.stat().disk_bytes < before / 2, "{stats:?}");
+    assert!(paced.load(Ordering::Relaxed) > 1 << 20);
+    assert_eq!(store.compact(&pace).unwrap(), GcStats::default());
+    all.iter().filter(|b| !gone.contains(b.cid())).for_each(|block| assert_has(&store, block));
+    drop(store);
+    assert_eq!(open(&disk.after_crash(4)).stat().blocks, 200 - gone.len() as u64);
 }
 
 #[test]

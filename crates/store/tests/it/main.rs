@@ -6,6 +6,7 @@ mod crash;
 mod damage;
 mod formats;
 mod gc;
+mod limit;
 mod meta;
 mod model;
 mod pins;

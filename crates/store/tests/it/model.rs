@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use merkury_core::{Block, BlockHas, BlockPut, Cid};
+use merkury_store::disk::Disk;
 use merkury_store::disk::sim::{Random, SimDisk};
-use merkury_store::{GcOptions, PinKind};
+use merkury_store::{GcOptions, Pace, PinKind};
 use proptest::prelude::*;
 
 use crate::support::{node, open, raw};
@@ -15,6 +16,7 @@ struct Model {
     blocks: BTreeMap<Cid, Block>,
     links: BTreeMap<Cid, Vec<Cid>>,
     pins: BTreeMap<Cid, PinKind>,
+    root: Option<Cid>,
 }
 
 impl Model {
@@ -33,7 +35,8 @@ impl Model {
             PinKind::Recursive => self.reached(cid),
             PinKind::Direct => BTreeSet::from([cid.clone()]),
         };
-        self.pins.iter().flat_map(reach).collect()
+        let rooted = self.root.iter().flat_map(|cid| self.reached(cid));
+        self.pins.iter().flat_map(reach).chain(rooted).collect()
     }
 }
 
@@ -63,7 +66,7 @@ fn run(seed: u64, steps: u64) {
     for _ in 0..steps {
         let (block, links) = &universe[random.below(universe.len() as u64) as usize];
         let cid = block.cid();
-        match random.below(10) {
+        match random.below(14) {
             0..=4 => {
                 store.put_many(vec![block.clone()]).unwrap();
                 model.blocks.insert(cid.clone(), block.clone());
@@ -95,10 +98,47 @@ fn run(seed: u64, steps: u64) {
                 model.blocks.retain(|cid, _| kept.contains(cid));
                 model.links.retain(|cid, _| kept.contains(cid));
             }
+            9 => {
+                let removed = store.remove(std::slice::from_ref(cid)).unwrap().remove(0).is_ok();
+                let pinned = model.pins.iter().flat_map(|(cid, kind)| match kind {
+                    PinKind::Recursive => model.reached(cid),
+                    PinKind::Direct => BTreeSet::from([cid.clone()]),
+                });
+                let may = model.blocks.contains_key(cid) && !pinned.collect::<BTreeSet<_>>().contains(cid);
+                assert_eq!(removed, may);
+                if removed {
+                    model.blocks.remove(cid);
+                    model.links.remove(cid);
+                }
+            }
+            10 => {
+                let used = store.stat().disk_bytes;
+                store.evict_down_to(used - used / (2 + random.below(8)), &Pace::full()).unwrap();
+                let kept = model.kept();
+                let gone: Vec<Cid> = model.blocks.keys().filter(|cid| !store.has(cid)).cloned().collect();
+                for cid in gone {
+                    assert!(!kept.contains(&cid), "kept, and evicted: {cid}");
+                    model.blocks.remove(&cid);
+                    model.links.remove(&cid);
+                }
+            }
+            11 => {
+                store.roots().set("mfs", cid).unwrap();
+                model.root = Some(cid.clone());
+            }
+            12 => {
+                store.compact(&Pace::full()).unwrap();
+            }
             _ => {
                 store.commit().unwrap();
                 drop(store);
                 disk = if random.below(2) == 0 { disk.after_kill() } else { disk.after_crash(random.next_u64()) };
+                if random.below(3) == 0 {
+                    // The whole index is lost.
+                    for name in ["index", "index.delta"] {
+                        let _ = disk.remove(&std::path::Path::new(crate::support::DIR).join(name));
+                    }
+                }
                 store = open(&disk);
             }
         }

@@ -434,7 +434,7 @@ fn a_failing_store_a_failing_reader_and_a_cancel_end_the_import() {
     let mut reader = &data[..];
     let items = vec![Item::Reader { name: "f".into(), reader: &mut reader }];
     let error = Importer::new(Arc::new(Full), ImportOptions::default()).add_items(items, false, &mut |_| {});
-    assert_eq!(error.expect_err("full").kind(), merkury_core::ErrorKind::Unavailable);
+    assert_eq!(error.expect_err("full").kind(), merkury_core::ErrorKind::NoSpace);
 
     let mut broken = (&data[..]).chain(Broken);
     let items = vec![Item::Reader { name: "f".into(), reader: &mut broken }];

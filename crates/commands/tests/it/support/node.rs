@@ -395,9 +395,9 @@ impl Repo for Handle {
         let (path, version) = ("/repo".into(), "fs-repo@18".into());
         ok(RepoStat { size: 33_159, storage_max: 10_000_000_000, objects: 4, path, version })
     }
-    fn gc(&self) -> ItemStream<GcEvent> {
+    fn gc(&self, _: GcRequest) -> ItemStream<GcEvent> {
         stream::iter([
-            Ok(GcEvent::Removed(Cid::parse("bafkqaaa").expect("a cid"))),
+            Ok(GcEvent::Removed(vec![Cid::parse("bafkqaaa").expect("a cid")])),
             Ok(GcEvent::Done { blocks: 1, bytes_freed: 9 }),
         ])
         .boxed()

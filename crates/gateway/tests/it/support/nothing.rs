@@ -70,7 +70,7 @@ impl Peers for Nothing {
 #[rustfmt::skip]
 impl Repo for Nothing {
     fn stat(&self) -> Answer<'_, RepoStat> { never() }
-    fn gc(&self) -> ItemStream<GcEvent> { nothing() }
+    fn gc(&self, _: GcRequest) -> ItemStream<GcEvent> { nothing() }
     fn version(&self) -> Answer<'_, RepoVersion> { never() }
     fn verify(&self) -> ItemStream<String> { nothing() }
 }

@@ -28,6 +28,8 @@ pub(super) fn import(handle: &Handle, cars: Vec<ByteStream>, options: DagImportO
         let mut roots: Vec<Cid> = Vec::new();
         for car in cars {
             for root in read_archive(&*put, car, options.allow_big, &mut totals)? {
+                // What it lacks may be fetched, as cache that only this name keeps.
+                keep.protect(&root);
                 if !roots.contains(&root) {
                     roots.push(root);
                 }

@@ -16,10 +16,11 @@ use merkury_core::cid::codec_code;
 use merkury_core::codec::dag_pb::PbNode;
 use merkury_core::codec::links;
 use merkury_core::{Block, BlockGet, Cid, Multihash};
+use merkury_store::Store;
 use merkury_unixfs::walk;
 
 use super::with_kind;
-use crate::inner::Handle;
+use crate::inner::{Handle, blocking, store_error};
 
 /// A count of blocks after which a statistic tells how far it is.
 const PROGRESS_EVERY: u64 = 512;
@@ -32,17 +33,14 @@ impl Dag for Handle {
     }
 
     fn refs(&self, root: Cid, options: RefsOptions) -> ItemStream<RefItem> {
-        match self.getter() {
-            Ok(get) => refs(get, root, options),
+        match self.getter().and_then(|get| Ok((get, self.inner.store()?))) {
+            Ok((get, store)) => refs(get, store, root, options),
             Err(error) => crate::stream::failed(error),
         }
     }
 
     fn stat(&self, roots: Vec<Cid>) -> ItemStream<DagStatItem> {
-        match self.getter() {
-            Ok(get) => stat(get, roots),
-            Err(error) => crate::stream::failed(error),
-        }
+        stat(self.clone(), roots)
     }
 
     fn import(&self, cars: Vec<ByteStream>, options: DagImportOptions) -> ItemStream<CarImported> {
@@ -71,7 +69,9 @@ fn links_of(block: &Block) -> Result<Vec<Link>, ApiError> {
 }
 
 /// A reference is told before the block behind it is read, as Kubo does.
-fn refs(get: Arc<dyn BlockGet>, root: Cid, options: RefsOptions) -> ItemStream<RefItem> {
+///
+/// Blocks that are recorded to have no links are not read at all.
+fn refs(get: Arc<dyn BlockGet>, store: Arc<Store>, root: Cid, options: RefsOptions) -> ItemStream<RefItem> {
     struct Waiting {
         source: Cid,
         link: Link,
@@ -87,6 +87,7 @@ fn refs(get: Arc<dyn BlockGet>, root: Cid, options: RefsOptions) -> ItemStream<R
                 && depth < depth_max
                 // Plain bytes have no links: they need not be here.
                 && source.codec() != codec_code::RAW
+                && !store.is_leaf(&source)
             {
                 let links = links_of(&get.get(&source).await?)?;
                 if waiting.len() + links.len() > REFS_HELD_MAX {
@@ -106,7 +107,38 @@ fn refs(get: Arc<dyn BlockGet>, root: Cid, options: RefsOptions) -> ItemStream<R
     .boxed()
 }
 
-fn stat(get: Arc<dyn BlockGet>, roots: Vec<Cid>) -> ItemStream<DagStatItem> {
+/// Of what is all here, from memory; else by a walk that asks peers for what is missing.
+fn stat(handle: Handle, roots: Vec<Cid>) -> ItemStream<DagStatItem> {
+    try_stream! {
+        if let Some(done) = measure(&handle, roots.clone()).await? {
+            yield done;
+        } else {
+            let mut walked = walked_stat(handle.getter()?, roots);
+            while let Some(item) = walked.next().await {
+                yield item?;
+            }
+        }
+    }
+    .boxed()
+}
+
+async fn measure(handle: &Handle, roots: Vec<Cid>) -> Result<Option<DagStatItem>, ApiError> {
+    let store = handle.inner.store()?;
+    blocking(move || {
+        let Some(measured) = store.measure(&roots).map_err(store_error)? else { return Ok(None) };
+        let dags = roots.into_iter().zip(measured.each);
+        let dags = dags.map(|(root, below)| DagStat { root, size: below.bytes, blocks: below.blocks });
+        Ok(Some(done(dags.collect(), measured.all.blocks, measured.all.bytes)))
+    })
+    .await
+}
+
+fn done(dags: Vec<DagStat>, unique_blocks: u64, total_size: u64) -> DagStatItem {
+    let shared_size = dags.iter().map(|dag| dag.size).sum::<u64>().saturating_sub(total_size);
+    DagStatItem::Done { dags, unique_blocks, total_size, shared_size }
+}
+
+fn walked_stat(get: Arc<dyn BlockGet>, roots: Vec<Cid>) -> ItemStream<DagStatItem> {
     try_stream! {
         let mut dags: Vec<DagStat> = Vec::new();
         let mut met: HashSet<Multihash> = HashSet::new();
@@ -128,8 +160,7 @@ fn stat(get: Arc<dyn BlockGet>, roots: Vec<Cid>) -> ItemStream<DagStatItem> {
             }
             dags.push(dag);
         }
-        let shared_size = dags.iter().map(|dag| dag.size).sum::<u64>().saturating_sub(total_size);
-        yield DagStatItem::Done { dags, unique_blocks, total_size, shared_size };
+        yield done(dags, unique_blocks, total_size);
     }
     .boxed()
 }

@@ -1,17 +1,28 @@
 //! The index as bytes: the checkpoint (`index`) and the frames appended since (`index.delta`).
 //!
 //! Numbers are little-endian. Checkpoint: a head of 112 bytes (magic `MKINDEX\n`, version, CRC-32 of the rest of the
-//! file, generation, hash key, what it covers, five counts), then the table, the entries, the edges, the aliases and the
-//! accounts of the segments, as they are in memory. Delta: a head of 56 bytes (magic `MKDELTA\n`, version, CRC-32 of
+//! file, generation, hash key, what it covers, five counts), then the table, the entries, the edges, the aliases, the
+//! accounts of the segments, and when each block was last used, as they are in memory. Delta: a head of 56 bytes (magic `MKDELTA\n`, version, CRC-32 of
 //! the rest of the head, generation, hash key), then frames: payload length, CRC-32 of the frame before's CRC-32 (0 for
 //! the first), number and payload, then number and payload. The chain keeps remains of an older frame from being believed.
+//!
+//! Version 1 had no times of use, did not tell blocks without links from those that link to identity CIDs alone, and had in
+//! frames a whole entry for each block that was given up where there is a run of ids now. It is read; what is written is
+//! version 2.
 //!
 //! "Covers (s, o)" means: every record in segments before s, and in s before o, is accounted for and durable. What an
 //! entry says about a place beyond that is not believed.
 
+use std::sync::atomic::AtomicU32;
+
+use super::used::UsedRun;
 use super::{Codec, Entry, Id, Index, NO_EDGES, Place, Seed, UNDECODABLE, Usage};
 
-const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
+/// The oldest version that is read.
+const VERSION_MIN: u32 = 1;
+/// In a frame instead of a number of links: the block has some, of which none is kept.
+const EMPTY_RUN: u32 = u32::MAX - 1;
 const CHECKPOINT_MAGIC: &[u8; 8] = b"MKINDEX\n";
 const DELTA_MAGIC: &[u8; 8] = b"MKDELTA\n";
 const CHECKPOINT_HEAD_BYTES: usize = 112;
@@ -47,7 +58,7 @@ pub(crate) struct Checkpoint {
 
 /// The whole index as a file.
 pub(crate) fn encode_checkpoint(index: &Index, generation: u64, covered: Covered) -> Vec<u8> {
-    let body = index.slots.len() * 8 + index.entries.len() * 28 + index.edges.len() * 4;
+    let body = index.slots.len() * 8 + index.entries.len() * 32 + index.edges.len() * 4;
     let mut out =
         Out(Vec::with_capacity(CHECKPOINT_HEAD_BYTES + body + index.aliases.len() * 8 + index.usage.len() * 24));
     out.0.extend_from_slice(CHECKPOINT_MAGIC);
@@ -74,6 +85,7 @@ pub(crate) fn encode_checkpoint(index: &Index, generation: u64, covered: Covered
         out.u64(usage.bytes);
         out.u64(usage.end);
     }
+    (0..index.entries.len() as u32).for_each(|id| out.u32(index.used(Id(id))));
     let sum = crc32fast::hash(out.0.get(16..).unwrap_or_default());
     out.0[12..16].copy_from_slice(&sum.to_le_bytes());
     out.0
@@ -82,7 +94,7 @@ pub(crate) fn encode_checkpoint(index: &Index, generation: u64, covered: Covered
 /// Reads a checkpoint; `Err` says why it cannot be used.
 pub(crate) fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint, &'static str> {
     let mut input = In(bytes);
-    check_head(&mut input, CHECKPOINT_MAGIC)?;
+    let version = check_head(&mut input, CHECKPOINT_MAGIC)?;
     let sum = input.u32()?;
     if crc32fast::hash(input.0) != sum {
         return Err("its checksum does not match");
@@ -110,9 +122,26 @@ pub(crate) fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint, &'static str
         return Err("its table has an impossible size");
     }
     index.epochs.resize_with(index.entries.len(), Default::default);
+    match version {
+        1 => {
+            index.used.resize_with(index.entries.len(), Default::default);
+            doubt_empty_runs(&mut index)?;
+        }
+        _ => index.used = input.words(entries, |time| AtomicU32::new(u32::from_le_bytes(time)))?,
+    }
     let mut checkpoint = Checkpoint { index, generation, covered };
     disbelieve_uncovered(&mut checkpoint);
     Ok(checkpoint)
+}
+
+/// In version 1 a block without recorded links may have had some that are not kept.
+fn doubt_empty_runs(index: &mut Index) -> Result<(), &'static str> {
+    let empty = index.add_empty_run().map_err(|_| "it has too many links")?;
+    let entries = index.entries.iter_mut();
+    entries
+        .filter(|entry| entry.is_stored() && entry.edges == NO_EDGES && entry.codec() != Codec::Leaf)
+        .for_each(|entry| entry.edges = empty);
+    Ok(())
 }
 
 /// A checkpoint is taken while writers go on: some of its entries may be about records that were not durable.
@@ -138,27 +167,48 @@ pub(crate) fn encode_delta_head(generation: u64, seed: Seed) -> Vec<u8> {
     out.0
 }
 
-/// The generation and hash key of a delta.
-pub(crate) fn decode_delta_head(bytes: &[u8]) -> Result<(u64, Seed), &'static str> {
+/// The head of a delta, as read.
+pub(crate) struct DeltaHead {
+    pub(crate) version: u32,
+    pub(crate) generation: u64,
+    pub(crate) seed: Seed,
+}
+
+/// Reads the head of a delta.
+pub(crate) fn decode_delta_head(bytes: &[u8]) -> Result<DeltaHead, &'static str> {
     let mut input = In(bytes.get(..DELTA_HEAD_BYTES).ok_or("it ends early")?);
-    check_head(&mut input, DELTA_MAGIC)?;
+    let version = check_head(&mut input, DELTA_MAGIC)?;
     let sum = input.u32()?;
     if crc32fast::hash(input.0) != sum {
         return Err("its head's checksum does not match");
     }
-    Ok((input.u64()?, input.seed()?))
+    Ok(DeltaHead { version, generation: input.u64()?, seed: input.seed()? })
 }
 
-/// What changed: the entries of `ids`, all aliases if `aliases`, and segments that are about to be removed.
-pub(crate) fn encode_frame(
-    index: &Index,
-    after: FrameId,
-    covered: Covered,
-    ids: &[Id],
-    aliases: bool,
-    dropped: &[u32],
-) -> (Vec<u8>, FrameId) {
+/// What a frame tells.
+pub(crate) struct FrameContent<'a> {
+    pub(crate) covered: Covered,
+    /// What changed, in ascending order.
+    pub(crate) ids: &'a [Id],
+    /// How many ids the file knows already: of these, those that are not stored any more need no entry.
+    pub(crate) known: u32,
+    /// All aliases too.
+    pub(crate) aliases: bool,
+    /// Segments that are about to be removed.
+    pub(crate) dropped: &'a [u32],
+    /// Further times of use.
+    pub(crate) used: &'a [UsedRun],
+}
+
+/// A frame of these changes, to follow `after`.
+pub(crate) fn encode_frame(index: &Index, after: FrameId, content: &FrameContent<'_>) -> (Vec<u8>, FrameId) {
+    let FrameContent { covered, aliases, dropped, .. } = *content;
     let number = after.number + 1;
+    let is_gone = |id: &Id| id.0 < content.known && index.stored(*id).is_none();
+    let (gone, there): (Vec<Id>, Vec<Id>) = content.ids.iter().copied().partition(is_gone);
+    let gone = id_runs(&gone);
+    let mut used = index.use_of(&there);
+    used.extend_from_slice(content.used);
     let mut out = Out(vec![0; FRAME_HEAD_BYTES]);
     out.u32(covered.segment);
     out.u32(covered.offset);
@@ -166,8 +216,10 @@ pub(crate) fn encode_frame(
     out.u32(0);
     out.u32(if aliases { index.aliases.len() as u32 } else { u32::MAX });
     out.u32(dropped.len() as u32);
+    out.u32(gone.len() as u32);
+    out.u32(used.len() as u32);
     let mut count = 0u32;
-    for id in ids {
+    for id in &there {
         let (Some(entry), Some(print)) = (index.entries.get(id.at()), index.print_of(*id)) else { continue };
         count += 1;
         out.u32(id.0);
@@ -176,6 +228,7 @@ pub(crate) fn encode_frame(
         [home, tag, segment, offset, len_and_codec, checksum].iter().for_each(|word| out.u32(*word));
         match edges {
             UNDECODABLE => out.u32(UNDECODABLE),
+            run if run != NO_EDGES && index.run(run).is_empty() => out.u32(EMPTY_RUN),
             run => {
                 let run = index.run(run);
                 out.u32(run.len() as u32);
@@ -187,6 +240,13 @@ pub(crate) fn encode_frame(
         encode_aliases(&mut out, index);
     }
     dropped.iter().for_each(|segment| out.u32(*segment));
+    for (first, count) in gone {
+        out.u32(first);
+        out.u32(count);
+    }
+    for UsedRun { first, count, time } in used {
+        [first, count, time].iter().for_each(|word| out.u32(*word));
+    }
     let mut bytes = out.0;
     bytes[count_at..count_at + 4].copy_from_slice(&count.to_le_bytes());
     let payload = (bytes.len() - FRAME_HEAD_BYTES) as u32;
@@ -214,11 +274,28 @@ fn chained(after: FrameId, rest: &[u8]) -> u32 {
     sum.finalize()
 }
 
+/// Ascending ids as runs: the first of each, and how many.
+fn id_runs(ids: &[Id]) -> Vec<(u32, u32)> {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for id in ids {
+        match runs.last_mut() {
+            Some((first, count)) if *first + *count == id.0 => *count += 1,
+            _ => runs.push((id.0, 1)),
+        }
+    }
+    runs
+}
+
 /// Applies a frame; returns what it covers and which segments were about to be removed.
-pub(crate) fn apply_frame(index: &mut Index, payload: &[u8]) -> Result<(Covered, Vec<u32>), &'static str> {
+pub(crate) fn apply_frame(
+    index: &mut Index,
+    version: u32,
+    payload: &[u8],
+) -> Result<(Covered, Vec<u32>), &'static str> {
     let mut input = In(payload);
     let covered = input.covered()?;
     let (ids, aliases, dropped) = (input.u32()?, input.u32()?, input.u32()?);
+    let (gone, used) = if version == 1 { (0, 0) } else { (input.u32()?, input.u32()?) };
     for _ in 0..ids {
         let (id, print) = (Id(input.u32()?), input.u32()?);
         let [home, tag, segment, offset, len_and_codec, checksum] = input.six()?;
@@ -226,6 +303,8 @@ pub(crate) fn apply_frame(index: &mut Index, payload: &[u8]) -> Result<(Covered,
         let mut entry = Entry { home, tag, segment, offset, len_and_codec, checksum, edges: NO_EDGES };
         if count == UNDECODABLE {
             entry.edges = UNDECODABLE;
+        } else if count == EMPTY_RUN || (count == 0 && version == 1 && entry.codec() != Codec::Leaf) {
+            entry.edges = index.add_empty_run().map_err(|_| "it has too many links")?;
         } else {
             let run = input.words(count as usize, u32::from_le_bytes)?;
             entry.edges = index.add_run(&run).map_err(|_| "it has too many links")?;
@@ -244,9 +323,22 @@ pub(crate) fn apply_frame(index: &mut Index, payload: &[u8]) -> Result<(Covered,
         decode_aliases(&mut input, aliases as usize, index)?;
     }
     let dropped = input.words(dropped as usize, u32::from_le_bytes)?;
+    apply_gone(&mut input, gone, index)?;
+    for _ in 0..used {
+        index.restore_use(UsedRun { first: input.u32()?, count: input.u32()?, time: input.u32()? });
+    }
     dropped.iter().for_each(|segment| index.drop_segment(*segment));
     index.note_end(covered.segment, covered.offset.into());
     Ok((covered, dropped))
+}
+
+fn apply_gone(input: &mut In<'_>, runs: u32, index: &mut Index) -> Result<(), &'static str> {
+    for _ in 0..runs {
+        let (first, count) = (input.u32()?, input.u32()?);
+        let end = first.checked_add(count).filter(|end| *end as usize <= index.ids()).ok_or("a block is missing")?;
+        (first..end).for_each(|id| index.forget(Id(id)));
+    }
+    Ok(())
 }
 
 fn encode_aliases(out: &mut Out, index: &Index) {
@@ -278,14 +370,15 @@ fn decode_entry(chunk: [u8; 28]) -> Entry {
     }
 }
 
-fn check_head(input: &mut In<'_>, magic: &[u8; 8]) -> Result<(), &'static str> {
+/// The version, if it is one we read.
+fn check_head(input: &mut In<'_>, magic: &[u8; 8]) -> Result<u32, &'static str> {
     if input.take(8)? != magic {
         return Err("it is not a file of the index");
     }
-    if input.u32()? != VERSION {
-        return Err("it has another format version");
+    match input.u32()? {
+        version @ VERSION_MIN..=VERSION => Ok(version),
+        _ => Err("it has another format version"),
     }
-    Ok(())
 }
 
 struct Out(Vec<u8>);

@@ -4,8 +4,10 @@
 //! the frames appended to it, as bytes), [`renumber`] (giving up ids), [`outside`] (blocks kept elsewhere).
 //!
 //! A block has an [`Id`], a number that does not change while anybody holds [`Blocks::hold_ids`](super::Blocks::hold_ids). A block that something links to has one
-//! although it is not stored ("absent"): when it comes, all edges to it are there already. Per stored block: 32 bytes, 11
+//! although it is not stored ("absent"): when it comes, all edges to it are there already. Per stored block: 36 bytes, 11
 //! to 21 bytes of table, 4 bytes per link.
+//!
+//! When a block was last used (put, or given to somebody) is kept to the second, in memory; [`used`] has how that is saved.
 //!
 //! Invariants:
 //! - The checksum in an entry was computed over bytes whose hash had been checked.
@@ -18,14 +20,16 @@ mod name;
 mod outside;
 mod renumber;
 mod table;
+mod used;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use crate::StoreError;
 
 pub(crate) use codec::Codec;
 pub(crate) use name::{Name, Seed};
+pub(crate) use used::UsedRun;
 
 /// The number of a block, stored or only linked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +59,8 @@ pub(crate) enum Links {
     Undecodable,
     /// Where it leads.
     To(Vec<(Name, Codec)>),
+    /// It links, but only to identity CIDs behind which there is nothing.
+    ToIdentities,
 }
 
 /// A stored block to be entered.
@@ -64,6 +70,16 @@ pub(crate) struct NewBlock {
     pub(crate) place: Place,
     pub(crate) checksum: u32,
     pub(crate) links: Links,
+    pub(crate) purpose: Purpose,
+}
+
+/// Why a block is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Somebody puts it: temporary pins keep what is put while they live.
+    Put,
+    /// It was fetched for a reader: only what names its DAG keeps it.
+    Cached,
 }
 
 /// No edges, or nothing known.
@@ -142,6 +158,12 @@ pub(crate) struct Index {
     /// When each block was last put: see [`Index::advance_epoch`]. Not saved.
     epochs: Vec<AtomicU32>,
     epoch: u32,
+    /// When each block was last used, in seconds since 1970; 0 is not known.
+    used: Vec<AtomicU32>,
+    /// What time it is.
+    now: AtomicU32,
+    /// Blocks were used since their times were last saved.
+    used_unsaved: AtomicBool,
     /// Runs of ids, each with its length before it. Starts with an unused word, so that no run has place 0.
     edges: Vec<u32>,
     /// Codecs, other than the entry's, under which a block must be read to know all it leads to.
@@ -149,6 +171,8 @@ pub(crate) struct Index {
     /// Blocks that a keeper has: see [`outside`].
     outside: HashSet<Id>,
     usage: BTreeMap<u32, Usage>,
+    /// Segments in which something was given up since the index was opened.
+    shrunk: BTreeSet<u32>,
     blocks: u64,
     bytes: u64,
     /// What changed since the last frame.
@@ -165,10 +189,14 @@ impl Index {
             entries: Vec::new(),
             epochs: Vec::new(),
             epoch: 1,
+            used: Vec::new(),
+            now: AtomicU32::new(0),
+            used_unsaved: AtomicBool::new(false),
             edges: vec![0],
             aliases: BTreeSet::new(),
             outside: HashSet::new(),
             usage: BTreeMap::new(),
+            shrunk: BTreeSet::new(),
             blocks: 0,
             bytes: 0,
             changed: Vec::new(),
@@ -234,17 +262,28 @@ impl Index {
         self.aliases.iter().copied()
     }
 
+    /// Whether a stored block, read with its recorded codec, is known to have no links at all.
+    pub(crate) fn has_no_links(&self, id: Id) -> bool {
+        self.entries.get(id.at()).is_some_and(|entry| entry.is_stored() && entry.edges == NO_EDGES)
+    }
+
     fn run(&self, run: u32) -> &[u32] {
         let start = run as usize + 1;
         let count = self.edges.get(run as usize).copied().unwrap_or(0) as usize;
         self.edges.get(start..start.saturating_add(count)).unwrap_or_default()
     }
 
-    /// A block was put that is stored already: remembers when, and another codec if it has one.
-    pub(crate) fn touch(&self, id: Id) {
-        if let Some(epoch) = self.epochs.get(id.at()) {
+    /// A block was put that is stored already, or is stored now. What somebody puts belongs to the running epoch.
+    pub(crate) fn touch_for(&self, id: Id, purpose: Purpose) {
+        if let Some(epoch) = self.epochs.get(id.at()).filter(|_| purpose == Purpose::Put) {
             epoch.store(self.epoch, Relaxed);
         }
+        self.set_used(id);
+    }
+
+    /// Segments in which something was given up since the index was opened: what a collection may give back.
+    pub(crate) fn shrunk(&self) -> &BTreeSet<u32> {
+        &self.shrunk
     }
 
     /// Whether a block put under `codec` needs a note that only [`Index::note_codec`] can make.
@@ -264,12 +303,13 @@ impl Index {
     pub(crate) fn insert(&mut self, block: NewBlock) -> Result<Id, StoreError> {
         let id = self.find_or_add(block.name, block.codec)?;
         if self.stored(id).is_some() {
-            self.touch(id);
+            self.touch_for(id, block.purpose);
             self.note_codec(id, block.codec);
             return Ok(id);
         }
         let edges = match block.links {
             Links::Undecodable => UNDECODABLE,
+            Links::ToIdentities => self.add_empty_run()?,
             Links::To(links) => {
                 let mut run = Vec::with_capacity(links.len());
                 for (name, codec) in links {
@@ -287,7 +327,11 @@ impl Index {
         let Name { home, tag, .. } = block.name;
         self.set(id, Entry { home, tag, segment, offset, len_and_codec, checksum: block.checksum, edges });
         self.note_codec(id, wanted);
-        self.touch(id);
+        // What was stored under this id before was put in an epoch that is of no account any more.
+        if let Some(epoch) = self.epochs.get(id.at()) {
+            epoch.store(0, Relaxed);
+        }
+        self.touch_for(id, block.purpose);
         Ok(id)
     }
 
@@ -312,6 +356,7 @@ impl Index {
     /// A segment is gone, and with it its account.
     pub(crate) fn drop_segment(&mut self, segment: u32) {
         self.usage.remove(&segment);
+        self.shrunk.remove(&segment);
     }
 
     /// A segment is known to be at least this long.
@@ -347,6 +392,7 @@ impl Index {
         let Some(place) = self.entries.get_mut(id.at()) else { return };
         let old = std::mem::replace(place, entry);
         if old.is_stored() {
+            self.shrunk.insert(old.segment);
             let usage = self.usage.entry(old.segment).or_default();
             usage.blocks = usage.blocks.saturating_sub(1);
             usage.bytes = usage.bytes.saturating_sub(old.place().len.into());
@@ -366,9 +412,15 @@ impl Index {
     }
 
     fn add_run(&mut self, ids: &[u32]) -> Result<u32, StoreError> {
-        if ids.is_empty() {
-            return Ok(NO_EDGES);
-        }
+        if ids.is_empty() { Ok(NO_EDGES) } else { self.push_run(ids) }
+    }
+
+    /// For a block that has links of which none is kept: not the same as one that has no links.
+    fn add_empty_run(&mut self) -> Result<u32, StoreError> {
+        self.push_run(&[])
+    }
+
+    fn push_run(&mut self, ids: &[u32]) -> Result<u32, StoreError> {
         let full = StoreError::Full { why: "it holds four thousand million links, the most it can" };
         let run = u32::try_from(self.edges.len()).ok().filter(|run| *run < UNDECODABLE - 1).ok_or(full)?;
         self.edges.push(ids.len() as u32);
@@ -392,7 +444,14 @@ mod tests {
     pub(super) fn block(index: &Index, n: u32, links: &[u32]) -> NewBlock {
         let links = links.iter().map(|n| (name(index, *n), Codec::DagPb)).collect();
         let place = Place { segment: 1, offset: n * 100, len: 50 };
-        NewBlock { name: name(index, n), codec: Codec::DagPb, place, checksum: n, links: Links::To(links) }
+        NewBlock {
+            name: name(index, n),
+            codec: Codec::DagPb,
+            place,
+            checksum: n,
+            links: Links::To(links),
+            purpose: Purpose::Put,
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Names of blocks without links whose bytes are kept elsewhere. Not saved: entered anew when the store is opened.
 
-use super::{Codec, Id, Index, Name};
+use super::{Codec, Id, Index, Name, Purpose};
 use crate::StoreError;
 
 impl Index {
@@ -8,7 +8,7 @@ impl Index {
     pub(crate) fn note_outside(&mut self, name: Name) -> Result<Id, StoreError> {
         let id = self.find_or_add(name, Codec::Leaf)?;
         self.outside.insert(id);
-        self.touch(id);
+        self.touch_for(id, Purpose::Put);
         Ok(id)
     }
 

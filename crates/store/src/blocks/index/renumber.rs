@@ -29,6 +29,9 @@ impl Index {
         let mut next = Self::new(self.seed);
         (next.epoch, next.blocks, next.bytes) = (self.epoch, self.blocks, self.bytes);
         next.usage = std::mem::take(&mut self.usage);
+        next.shrunk = std::mem::take(&mut self.shrunk);
+        next.now = self.now().into();
+        // The index is written whole after this, times and all.
         while next.slots.len() * 3 < (count as usize + 1) * 4 {
             next.slots = vec![0; next.slots.len() * 2];
         }
@@ -47,6 +50,7 @@ impl Index {
             let print = self.print_of(Id(old)).unwrap_or_default();
             next.entries.push(Entry { edges, ..*entry });
             next.epochs.push(self.epoch_of(Id(old)).into());
+            next.used.push(self.used(Id(old)).into());
             next.place_in_table(entry.home, print, Id(id));
         }
         next.aliases = self.aliases.iter().filter_map(|(id, codec)| Some((Id(new_id(id.0)?), *codec))).collect();

@@ -41,6 +41,7 @@ impl Index {
         }
         self.entries.push(entry);
         self.epochs.push(AtomicU32::new(0));
+        self.used.push(AtomicU32::new(0));
         self.place_in_table(entry.home, print, Id(id));
         self.changed.push(Id(id));
         Ok(Id(id))
