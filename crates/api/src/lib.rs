@@ -41,9 +41,13 @@ pub use mfs::{Mfs, MfsCopyOptions, MfsEntry, MfsNodeOptions, MfsStat, MfsWriteOp
 pub use migrate::{Migrate, MigrateEvent, MigrateProgress, MigrateRequest, Migrated};
 pub use names::{Names, Resolved};
 pub use peers::{BitswapStat, ConnectionDirection, ConnectionInfo, Identity, KnownPeer, Ledger, PeerIdentify, Peers};
-pub use pins::{PinEntry, PinEvent, PinFilter, PinKind, PinMode, PinOptions, Pins};
+pub use pins::{
+    Keeper, KeptBy, PinEntry, PinEvent, PinFilter, PinKind, PinMode, PinOptions, PinVerified, Pins, WhyKept,
+};
 pub use records::Records;
-pub use repo::{Amount, GcEvent, GcPreview, GcRequest, Repo, RepoStat, RepoVersion};
+pub use repo::{
+    Amount, Checkup, DamagedBlock, GcEvent, GcPreview, GcRequest, Repo, RepoStat, RepoVersion, VerifyEvent, VerifyOptions,
+};
 pub use routing::{PeerAddresses, Routing, RoutingEvent};
 
 pub use merkury_core::BoxFuture;

@@ -1,5 +1,7 @@
 //! The repository as a whole.
 
+use std::time::Duration;
+
 use merkury_core::Cid;
 
 use crate::{Answer, ItemStream};
@@ -83,6 +85,77 @@ pub enum GcEvent {
     },
 }
 
+/// How to verify stored blocks.
+#[derive(Clone, Debug, Default)]
+pub struct VerifyOptions {
+    /// Take damaged blocks off the list of damaged ones. They are gone.
+    pub drop: bool,
+    /// Also fetch them from peers again, waiting at most this long for each.
+    pub heal: Option<Duration>,
+    /// Stop after this long, and go on there the next time.
+    pub for_at_most: Option<Duration>,
+    /// Only the N-th of so many parts.
+    pub part: Option<(u32, u32)>,
+}
+
+/// What became of a damaged block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DamagedBlock {
+    /// It is on the list of damaged blocks; it is never returned.
+    Quarantined,
+    /// It had one wrong bit, and has none now.
+    Mended,
+    /// It is off the list.
+    Removed,
+    /// It is off the list, and here again.
+    Healed,
+    /// It is off the list, and no peer gave it.
+    NotHealed(String),
+}
+
+/// What verification tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VerifyEvent {
+    /// So many blocks are checked.
+    Progress {
+        /// Blocks.
+        blocks: u64,
+    },
+    /// A damaged block.
+    Damaged {
+        /// Its CID; `None` when its name is unreadable too.
+        cid: Option<Cid>,
+        /// What is wrong.
+        why: String,
+        /// What became of it.
+        outcome: DamagedBlock,
+    },
+    /// Something that is no block was wrong and is put right.
+    Repaired(String),
+    /// The last item.
+    Done {
+        /// Blocks checked.
+        blocks: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// The end was reached.
+        is_complete: bool,
+    },
+}
+
+/// The state of one structure of the repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkup {
+    /// Which structure.
+    pub what: String,
+    /// Nothing is wrong with it.
+    pub is_well: bool,
+    /// What was found, in words.
+    pub found: String,
+    /// What to do about it; empty when there is nothing to do.
+    pub next: String,
+}
+
 /// The repository.
 pub trait Repo: Send + Sync {
     /// Sizes and counts; O(1).
@@ -95,6 +168,10 @@ pub trait Repo: Send + Sync {
     /// The version.
     fn version(&self) -> Answer<'_, RepoVersion>;
 
-    /// Reads every block and checks it; an item for each damaged one, as Kubo's words.
-    fn verify(&self) -> ItemStream<String>;
+    /// Reads blocks and checks them. Damaged ones of earlier runs are told again until they are here again or dropped.
+    fn verify(&self, options: VerifyOptions) -> ItemStream<VerifyEvent>;
+
+    /// Looks at every structure of the repository. Where no daemon runs the index is built anew from the segments.
+    /// With `accept_pins`, pins that are in doubt after damage are taken for complete.
+    fn check_up(&self, accept_pins: bool) -> ItemStream<Checkup>;
 }

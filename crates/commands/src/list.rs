@@ -68,9 +68,11 @@ pub static OPS: &[&dyn AnyOp] = &[
     &Entry::<pin_ls::PinLs>::NEW,
     &Entry::<pin_rm::PinRm>::NEW,
     &Entry::<pin_update::PinUpdate>::NEW,
+    &Entry::<pin_verify::PinVerify>::NEW,
     &Entry::<refs::Refs>::NEW,
     &Entry::<refs_local::RefsLocal>::NEW,
     &Entry::<refs_local::RepoLs>::NEW,
+    &Entry::<repo_fsck::RepoFsck>::NEW,
     &Entry::<repo_gc::RepoGc>::NEW,
     &TerminalOnly(&terminal::REPO_MIGRATE),
     &Entry::<repo_stat::RepoStat>::NEW,
@@ -91,6 +93,7 @@ pub static OPS: &[&dyn AnyOp] = &[
     &Entry::<version::Version>::NEW,
     &Entry::<version_check::VersionCheck>::NEW,
     &Entry::<version_deps::VersionDeps>::NEW,
+    &Entry::<why::Why>::NEW,
 ];
 
 /// Names that only hold others.

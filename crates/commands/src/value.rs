@@ -147,6 +147,30 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
+/// Reads a time to keep something: as [`parse_duration`], and with days (`d`), weeks (`w`) and years of 365 days (`y`).
+pub fn parse_lifetime(text: &str) -> Result<Duration, String> {
+    let fail = || format!("{text:?} is no length of time");
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while let Some(end) = rest.find(['d', 'w', 'y']) {
+        let (number, unit) = rest.split_at(end);
+        let mut letters = unit.chars();
+        let days = match letters.next() {
+            Some('d') => 1,
+            Some('w') => 7,
+            _ => 365,
+        };
+        let number: u64 = number.parse().map_err(|_| fail())?;
+        let secs = number.checked_mul(days * 86_400).ok_or_else(fail)?;
+        total = total.checked_add(Duration::from_secs(secs)).ok_or_else(fail)?;
+        rest = letters.as_str();
+    }
+    if rest.is_empty() && !text.is_empty() {
+        return Ok(total);
+    }
+    total.checked_add(parse_duration(rest).map_err(|_| fail())?).ok_or_else(fail)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +192,18 @@ mod tests {
             (Kind::Bool, "maybe", Err("strconv.ParseBool: parsing \"maybe\": invalid syntax".to_owned())),
         ] {
             assert_eq!(Value::parse(kind, text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn lifetimes_know_days_weeks_and_years() {
+        let days = |count: u64| Duration::from_secs(count * 86_400);
+        for (text, wanted) in [("30d", days(30)), ("2w1d", days(15)), ("1y", days(365)), ("90m", days(1) / 16)] {
+            assert_eq!(parse_lifetime(text), Ok(wanted), "{text}");
+        }
+        assert_eq!(parse_lifetime("1d12h"), Ok(days(3) / 2));
+        for bad in ["", "d", "-1d", "1.5d", "99999999999999999y", "30", "soon", "1d1"] {
+            assert!(parse_lifetime(bad).is_err(), "{bad}");
         }
     }
 

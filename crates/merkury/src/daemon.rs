@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use merkury_api::{ApiError, Node, Reach};
+use merkury_api::{ApiError, Checkup, Node, Reach};
 use merkury_commands::version::{self, VersionInfo};
 use merkury_http::{Address, serve};
 use merkury_node::OpenNode;
@@ -40,6 +40,9 @@ pub(crate) async fn run(node: OpenNode, options: RunOptions) -> Result<(), ApiEr
     let mut out = Lines { friendly: options.friendly };
     out.version();
     node.lock()?;
+    for found in node.start_checkup()? {
+        out.damage(&found);
+    }
     node.look_after_store(options.enable_gc);
     out.program(&format!("PeerID: {}", node.peer_id()?));
     if options.offline {
@@ -184,6 +187,13 @@ impl Lines {
             self.say(&format!("  {url}/ipfs/CID    the same in a browser"));
         }
         self.say("Ctrl-C stops the node.");
+    }
+
+    /// Damage does not stop the start; what to do about it is told loudly.
+    fn damage(&mut self, found: &Checkup) {
+        let text = format!("damage: {}: {}\n        what to do: {}\n", found.what, found.found, found.next);
+        // Nowhere left to say it when standard error is closed.
+        let _ = std::io::stderr().write_all(merkury_commands::text::harmless(&text).as_bytes());
     }
 
     fn stopping(&mut self) {

@@ -6,9 +6,10 @@
 //! - Work that touches the disk runs on blocking threads ([`blocking`]); nothing here holds a lock across an await.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use merkury_api::{ApiError, Reach};
+use merkury_api::{ApiError, Checkup, Reach};
 use merkury_core::{BlockPut, ErrorKind};
 use merkury_net::Net;
 use merkury_store::wrap::NoCopy;
@@ -16,10 +17,10 @@ use merkury_store::{Repo, RepoError, RepoLock, Store, StoreError};
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 
-use crate::api::MfsState;
+use crate::api::{MfsState, well};
 use crate::config::{self, View};
 use crate::ingest::{Ingest, ToldPut};
-use crate::stores::{self, Stores};
+use crate::stores::{self, IndexFile, Stores};
 
 /// Everything behind the handles.
 pub(crate) struct Inner {
@@ -35,8 +36,10 @@ pub(crate) struct Inner {
     /// One change of MFS at a time; the root's CID is read and replaced under it.
     pub(crate) mfs: tokio::sync::Mutex<MfsState>,
     pub(crate) stop: tokio::sync::watch::Sender<bool>,
-    /// The task that looks after the store, in a daemon.
-    pub(crate) upkeep: Mutex<Option<tokio::task::AbortHandle>>,
+    /// The tasks that look after the store, in a daemon.
+    pub(crate) upkeep: Mutex<Vec<tokio::task::AbortHandle>>,
+    /// The store is being given back: nobody shall begin to write.
+    pub(crate) closing: AtomicBool,
 }
 
 struct OpenStore {
@@ -77,7 +80,13 @@ fn plain(error: &std::io::Error) -> String {
 }
 
 pub(crate) fn store_error(error: StoreError) -> ApiError {
-    ApiError::new(error.kind(), error.to_string())
+    let made = ApiError::new(error.kind(), error.to_string());
+    match error {
+        StoreError::PinsInDoubt { .. } => made
+            .hint("merkury pin ls --names shows the pins that are left; pin what is missing")
+            .hint("then merkury repo fsck --accept-pins lets collection run again"),
+        _ => made,
+    }
 }
 
 impl Inner {
@@ -102,7 +111,8 @@ impl Inner {
             store: Mutex::new(None),
             mfs: tokio::sync::Mutex::default(),
             stop: tokio::sync::watch::Sender::new(false),
-            upkeep: Mutex::new(None),
+            upkeep: Mutex::new(Vec::new()),
+            closing: AtomicBool::new(false),
         }))
     }
 
@@ -118,7 +128,7 @@ impl Inner {
             return Ok(open.stores.clone());
         }
         let lock = Arc::new(self.repo.lock().map_err(repo_error)?);
-        let stores = Arc::new(stores::open(&self.repo, &self.config.read())?);
+        let stores = Arc::new(stores::open(&self.repo, &self.config.read(), IndexFile::Use)?);
         *slot = Some(OpenStore { stores: stores.clone(), _lock: lock });
         Ok(stores)
     }
@@ -129,6 +139,21 @@ impl Inner {
             ApiError::new(ErrorKind::Invalid, "filestore is not enabled, see https://git.io/vNItf")
                 .hint("merkury config --json Experimental.FilestoreEnabled true, then start the daemon again")
         })
+    }
+
+    /// Opens the store with an index built anew from the segments; where it is open already, it stays as it is.
+    pub(crate) fn rebuild_index(&self) -> Result<(Arc<Store>, Checkup), ApiError> {
+        let mut slot = self.store.lock();
+        if let Some(open) = slot.as_ref() {
+            let found = "in use by the daemon, not built anew: stop it first to do that";
+            return Ok((open.stores.main.clone(), well("index", found.to_owned())));
+        }
+        let lock = Arc::new(self.repo.lock().map_err(repo_error)?);
+        let stores = Arc::new(stores::open(&self.repo, &self.config.read(), IndexFile::BuildAnew)?);
+        let store = stores.main.clone();
+        *slot = Some(OpenStore { stores, _lock: lock });
+        let found = format!("built anew from the segments: {} blocks", store.stat().blocks);
+        Ok((store, well("index", found)))
     }
 
     /// Where new blocks go: the store, and with a network the exchange hears of them.
@@ -142,6 +167,7 @@ impl Inner {
 
     /// Gives the store and the lock back; handles that still work keep them until they end.
     pub(crate) fn close_store(&self) {
+        self.closing.store(true, Ordering::Relaxed);
         *self.store.lock() = None;
     }
 

@@ -13,6 +13,7 @@ mod address_files;
 mod announce;
 mod api;
 pub mod config;
+mod expiry;
 mod getter;
 mod ingest;
 mod init;
@@ -20,6 +21,7 @@ mod inner;
 mod kubo_view;
 mod network;
 mod remembered;
+mod scrub;
 mod stores;
 mod stream;
 mod upkeep;
@@ -27,7 +29,7 @@ mod upkeep;
 use std::path::Path;
 use std::sync::Arc;
 
-use merkury_api::{Answer, Api, ApiError, KeyKind, Node, Reach};
+use merkury_api::{Answer, Api, ApiError, Checkup, KeyKind, Node, Reach};
 use merkury_core::PeerId;
 
 pub use address_files::AddressFiles;
@@ -84,16 +86,26 @@ impl OpenNode {
         self.inner.store().map(|_| ())
     }
 
+    /// What is wrong with the repository and what to do about it, for the person who starts a daemon. Empty when all is well.
+    pub fn start_checkup(&self) -> Result<Vec<Checkup>, ApiError> {
+        self.inner.start_checkup()
+    }
+
     /// Starts the network.
     pub async fn go_online(&self, agent: &str) -> Result<(), ApiError> {
         network::start(&self.inner, agent).await
     }
 
-    /// Begins to look after the store as long as the node lives; with `collects`, garbage is collected too, as `--enable-gc` says.
+    /// Begins to look after the store as long as the node lives: space, pins that expire, damage. With `collects`, garbage is collected too, as `--enable-gc` says.
     /// Call it within the runtime, once.
     pub fn look_after_store(&self, collects: bool) {
-        let task = tokio::spawn(upkeep::run(Arc::downgrade(&self.inner), collects));
-        *self.inner.upkeep.lock() = Some(task.abort_handle());
+        let node = Arc::downgrade(&self.inner);
+        let tasks = [
+            tokio::spawn(upkeep::run(node.clone(), collects)),
+            tokio::spawn(expiry::run(node.clone())),
+            tokio::spawn(scrub::run(node)),
+        ];
+        *self.inner.upkeep.lock() = tasks.iter().map(tokio::task::JoinHandle::abort_handle).collect();
     }
 
     /// Resolves when somebody asked the node to stop (see [`Node::shutdown`]).
@@ -105,9 +117,7 @@ impl OpenNode {
 
     /// Stops the network and closes the store. What was acknowledged is durable already.
     pub async fn close(self) {
-        if let Some(task) = self.inner.upkeep.lock().take() {
-            task.abort();
-        }
+        self.inner.upkeep.lock().drain(..).for_each(|task| task.abort());
         if let Some(net) = self.inner.net.get() {
             net.shutdown().await;
         }

@@ -35,12 +35,31 @@ pub(crate) struct Stores {
     _locks: Vec<RepoLock>,
 }
 
+/// What to do with the index of the main store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IndexFile {
+    /// Read it.
+    Use,
+    /// Build it anew from the segments.
+    BuildAnew,
+}
+
+/// Whether there must be a record of pins: making a repository pins something. One that was Kubo's got none.
+fn is_established(repo: &Repo) -> bool {
+    repo.store_dir().join("segments").exists() && !repo.path().join("datastore").exists()
+}
+
 /// Opens everything that the configuration names. The caller holds the repository's lock.
-pub(crate) fn open(repo: &Repo, config: &Value) -> Result<Stores, ApiError> {
+pub(crate) fn open(repo: &Repo, config: &Value, index: IndexFile) -> Result<Stores, ApiError> {
     let settings = StoreSettings::read(config, repo.path())?;
     let mut options = Options::default();
     options.limit_bytes = View(config).storage_limit()?;
-    let main = Store::open(&repo.store_dir(), options).map_err(store_error)?;
+    options.established = is_established(repo);
+    let main = match index {
+        IndexFile::Use => Store::open(&repo.store_dir(), options),
+        IndexFile::BuildAnew => Store::open_without_index(&repo.store_dir(), options),
+    };
+    let main = main.map_err(store_error)?;
     let mut locks = Vec::new();
     let mut top: Arc<dyn BlockStore> = main.clone();
     let mirror = open_mirror(&main, &settings.mirrors, &mut locks)?;

@@ -213,6 +213,12 @@ impl<'a> Pins<'a> {
         self.store.each_indirect(each)
     }
 
+    /// Calls `each` with every recursive pin and the blocks below it that are missing or unreadable (a few thousand at most),
+    /// until it answers false. What pins share is looked at once.
+    pub fn verify(&self, each: &mut dyn FnMut(Cid, Vec<(Cid, StoreError)>) -> bool) -> Result<(), StoreError> {
+        self.store.verify_pins(each)
+    }
+
     /// How many pins there are.
     pub fn count(&self) -> Result<usize, StoreError> {
         Ok(self.tables()?.count(TABLE))

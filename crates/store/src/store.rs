@@ -9,7 +9,7 @@ use merkury_core::{Block, BlockGet, BlockHas, BlockPut, BoxFuture, Cid, GetError
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::blocks::{BlockOptions, Blocks, Place, Purpose};
+use crate::blocks::{BlockOptions, Blocks, Checked, Place, Purpose};
 use crate::disk::{Counted, Counters, Counts, Disk, Open, RealDisk};
 use crate::gc::{self, Collection, Sources};
 use crate::meta::Tables;
@@ -17,11 +17,11 @@ use crate::outside::Outside;
 use crate::quota::Quota;
 use crate::temp::{TempPin, TempPins};
 use crate::walk::{self, Measured};
-use crate::why;
 use crate::{
-    Clock, GcEvent, GcOptions, GcPreview, GcStats, Keeper, KeptBy, Meta, Pace, PinKind, PinnedHow, Pins, Roots,
-    StoreError, Why,
+    Clock, GcEvent, GcOptions, GcPreview, GcStats, Keeper, KeptBy, Meta, Pace, PinKind, PinnedHow, Pins, Quarantined,
+    Roots, StoreError, Verified, VerifyOptions, Why,
 };
+use crate::{quarantine, why};
 
 /// How to open a store.
 #[derive(Clone)]
@@ -96,7 +96,17 @@ pub enum VerifyEvent {
         /// The block.
         cid: Cid,
     },
-    /// They do not, or cannot be read. The block counts as missing from now on.
+    /// One bit of its record was wrong. It is right again, and written anew.
+    Mended {
+        /// The block.
+        cid: Cid,
+    },
+    /// Something that is no block was wrong and is put right.
+    Repaired {
+        /// What, in words.
+        what: String,
+    },
+    /// They do not, or cannot be read. The block counts as missing from now on, and is listed by [`Store::quarantine`].
     Bad {
         /// The block; `None` when its name, which stood beside it, is unreadable too.
         cid: Option<Cid>,
@@ -156,6 +166,13 @@ impl Store {
         Ok(Arc::new(store))
     }
 
+    /// Opens the store after throwing its index away: it is built anew from the segments, every hash checked. Blocks that were
+    /// removed since their segment was last written are back, as garbage.
+    pub fn open_without_index(dir: &Path, options: Options) -> Result<Arc<Self>, StoreError> {
+        Blocks::remove_index(&options.disk, dir)?;
+        Self::open(dir, options)
+    }
+
     /// What opening found missing or wrong in the segments, in words; empty when all is well. Blocks that were
     /// lost count as missing, so they can be fetched again.
     pub fn damage(&self) -> &[String] {
@@ -173,7 +190,13 @@ impl Store {
     pub fn get(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
         match Block::from_identity(cid) {
             Some(block) => Ok(Some(block)),
-            None => self.blocks.get_used(cid),
+            None => {
+                let found = self.blocks.get_used(cid);
+                if matches!(found, Err(StoreError::CorruptBlock { .. })) {
+                    self.write_damaged_down();
+                }
+                found
+            }
         }
     }
 
@@ -368,11 +391,51 @@ impl Store {
 
     /// Reads every block back and checks its hash.
     pub fn verify(&self, each: &mut dyn FnMut(VerifyEvent)) -> Result<(), StoreError> {
-        self.blocks.verify(&mut |cid, result| match (cid, result) {
-            (Some(cid), Ok(())) => each(VerifyEvent::Good { cid }),
-            (_, Ok(())) => {}
-            (cid, Err(why)) => each(VerifyEvent::Bad { cid, why }),
-        })
+        self.verify_some(&VerifyOptions::default(), each).map(|_| ())
+    }
+
+    /// Reads blocks back and checks their hashes: a part of them, or slowly, or going on from an earlier run.
+    pub fn verify_some(
+        &self,
+        options: &VerifyOptions<'_>,
+        each: &mut dyn FnMut(VerifyEvent),
+    ) -> Result<Verified, StoreError> {
+        let verified = self.blocks.verify(options, &mut |checked| {
+            each(match checked {
+                Checked::Good(cid) => VerifyEvent::Good { cid },
+                Checked::Mended(cid) => VerifyEvent::Mended { cid },
+                Checked::Bad(cid, why) => VerifyEvent::Bad { cid, why },
+                Checked::Repaired(what) => VerifyEvent::Repaired { what },
+            });
+        })?;
+        self.write_damaged_down();
+        if verified.mended > 0 {
+            self.commit_blocks()?;
+        }
+        Ok(verified)
+    }
+
+    /// The damaged blocks: found on reading or verifying, not here again since, not released.
+    pub fn quarantine(&self) -> Result<Vec<Quarantined>, StoreError> {
+        self.write_damaged_down();
+        quarantine::list(self.tables()?, &|cid| self.blocks.len(cid).is_some())
+    }
+
+    /// Takes blocks off the list of damaged ones, durably.
+    pub fn release(&self, blocks: &[Quarantined]) -> Result<(), StoreError> {
+        quarantine::release(self.tables()?, blocks)
+    }
+
+    /// That it cannot be written down changes nothing for the reader who found it.
+    fn write_damaged_down(&self) {
+        let damaged = self.blocks.take_damaged();
+        if damaged.is_empty() {
+            return;
+        }
+        let written = self.tables().and_then(|tables| quarantine::add(tables, damaged));
+        if let Err(error) = written {
+            tracing::error!(%error, "the list of damaged blocks could not be written");
+        }
     }
 
     /// Counts and sizes, from memory.
@@ -471,6 +534,13 @@ impl Store {
 
     pub(crate) fn find_recursive_pin_above(&self, cid: &Cid) -> Result<Option<Cid>, StoreError> {
         why::recursive_pin_above(&self.blocks, self.pins(), cid)
+    }
+
+    pub(crate) fn verify_pins(
+        &self,
+        each: &mut dyn FnMut(Cid, Vec<(Cid, StoreError)>) -> bool,
+    ) -> Result<(), StoreError> {
+        walk::verify_pins(&self.blocks, self.pins().list()?, each)
     }
 
     pub(crate) fn each_indirect(

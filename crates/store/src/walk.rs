@@ -218,6 +218,79 @@ fn incomplete(root: &Cid, missing: &Cid) -> StoreError {
     StoreError::Incomplete { root: root.clone(), missing: missing.clone() }
 }
 
+/// What was seen by a walk of its own, and what is known to be whole from earlier walks.
+struct BesideWhole<'a> {
+    whole: &'a Marks,
+    own: HashSet<Id>,
+}
+
+impl Seen for BesideWhole<'_> {
+    fn add(&mut self, id: Id) -> bool {
+        !self.whole.has(id) && self.own.insert(id)
+    }
+}
+
+/// Calls `each` with every recursive pin and what is missing or unreadable below it, until it answers false. Blocks are read
+/// only below pins that are not whole.
+pub(crate) fn verify_pins(
+    blocks: &Blocks,
+    pins: impl Iterator<Item = Result<Pin, StoreError>>,
+    each: &mut dyn FnMut(Cid, Vec<(Cid, StoreError)>) -> bool,
+) -> Result<(), StoreError> {
+    let _ids = blocks.hold_ids();
+    let mut whole = Marks::default();
+    for pin in pins {
+        let pin = pin?;
+        if pin.kind != PinKind::Recursive {
+            continue;
+        }
+        let mut walk = Walk::new(blocks, BesideWhole { whole: &whole, own: HashSet::new() });
+        walk.push_root(&blocks.index.read(), &pin.cid);
+        walk.run()?;
+        let has_holes = walk.holes;
+        let seen = walk.seen.own;
+        let bad = if has_holes { find_holes(blocks, &pin.cid) } else { Vec::new() };
+        if !has_holes {
+            seen.into_iter().for_each(|id| {
+                whole.add(id);
+            });
+        }
+        if !each(pin.cid, bad) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Most holes told of one pin.
+const HOLES_MAX: usize = 4096;
+
+/// Reads a DAG and tells what is missing or unreadable in it.
+fn find_holes(blocks: &Blocks, root: &Cid) -> Vec<(Cid, StoreError)> {
+    let mut seen = HashSet::new();
+    let mut stack = vec![root.clone()];
+    let mut holes = Vec::new();
+    while let Some(cid) = stack.pop() {
+        let is_leaf = Codec::of(cid.codec()) == Codec::Leaf;
+        if cid.hash().is_identity() || (is_leaf && blocks.is_here(&cid)) {
+            continue;
+        }
+        let links = match blocks.get(&cid) {
+            Ok(None) => Err(StoreError::NotHere { cid: cid.clone() }),
+            Err(error) => Err(error),
+            Ok(Some(_)) if is_leaf => Ok(Vec::new()),
+            Ok(Some(block)) => codec::links(cid.codec(), block.data())
+                .map_err(|error| StoreError::Undecodable { cid: cid.clone(), why: error.to_string() }),
+        };
+        match links {
+            Ok(links) => stack.extend(links.into_iter().filter(|cid| seen.insert(cid.clone()))),
+            Err(error) if holes.len() < HOLES_MAX => holes.push((cid, error)),
+            Err(_) => return holes,
+        }
+    }
+    holes
+}
+
 /// Calls `each` with the blocks below recursive pins, once each, and the pin they were first reached from.
 ///
 /// Blocks with links are read, since only they hold the CIDs as they are linked to; leaves are not.

@@ -5,6 +5,8 @@ use merkury_api::{Api, PinEvent, PinMode, PinOptions};
 use super::add::check_pin_name;
 use super::common::{FAST_PROVIDE_DAG, FAST_PROVIDE_ROOT, FAST_PROVIDE_WAIT, fast_provide};
 use super::prelude::*;
+use crate::stamp::Stamp;
+use crate::value::parse_lifetime;
 
 /// `pin add`.
 pub struct PinAdd;
@@ -29,13 +31,15 @@ impl Op for PinAdd {
         path: "pin/add",
         about: "Keep DAGs on this node.",
         help: "Fetches what is missing and keeps everything below each path until it is unpinned. With --recursive=false\n\
-               the single block alone is kept.",
-        examples: &["ipfs pin add --name=photos --progress CID"],
+               the single block alone is kept. With --expire the pin ends by itself; without it, a pin that was to\n\
+               expire stays.",
+        examples: &["ipfs pin add --name=photos --progress CID", "ipfs pin add --expire=30d CID"],
         args: &[Arg::text("ipfs-path", "Path of a DAG.").many().or_stdin()],
         options: &[
             Opt::flag(&["recursive", "r"], "Keep everything below.").or("true"),
             Opt::text(&["name", "n"], "Name of the pin."),
             Opt::flag(&["progress"], "Show progress."),
+            Opt::text(&["expire"], "End the pin by itself after this long: 12h, 30d, 8w, 1y."),
             FAST_PROVIDE_ROOT,
             FAST_PROVIDE_DAG,
             FAST_PROVIDE_WAIT,
@@ -54,7 +58,9 @@ impl Op for PinAdd {
             let cids = CidText::of(&call)?;
             let progress = call.options.flag("progress");
             let mode = if call.options.flag("recursive") { PinMode::Recursive } else { PinMode::Direct };
-            let options = PinOptions { mode, name, progress };
+            let expire = call.options.text("expire").filter(|text| !text.is_empty());
+            let expires_unix_secs = expire.map(|text| expiry(&text)).transpose()?;
+            let options = PinOptions { mode, name, progress, expires_unix_secs };
             let mut items = pinned(api, call, options, cids);
             if progress {
                 return Ok(Reply::Stream(items));
@@ -75,6 +81,15 @@ impl Op for PinAdd {
         let how = if call.options.flag("recursive") { "recursively" } else { "directly" };
         Ok(pins.iter().try_for_each(|pin| out.line(format_args!("pinned {pin} {how}")))?)
     }
+}
+
+/// When a pin made now ends, in seconds since 1970.
+fn expiry(after: &str) -> Result<u64, ApiError> {
+    let after = parse_lifetime(after).map_err(|error| {
+        ApiError::invalid(format!("invalid --expire: {error}")).hint("examples: 90m, 12h, 30d, 8w, 1y")
+    })?;
+    let now = u64::try_from(Stamp::now().seconds).unwrap_or(0);
+    Ok(now.saturating_add(after.as_secs().max(1)))
 }
 
 /// Progress over all paths, then the one item with all pins.

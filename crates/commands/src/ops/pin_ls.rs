@@ -6,6 +6,8 @@ use merkury_api::{PinEntry, PinFilter, PinKind};
 
 use super::add::check_pin_name;
 use super::prelude::*;
+use crate::stamp::Stamp;
+use crate::value::Value;
 
 /// `pin ls`.
 pub struct PinLs;
@@ -32,6 +34,9 @@ pub struct PinLsKind {
     pub r#type: String,
     /// Its name.
     pub name: String,
+    /// When it ends by itself, as RFC 3339; empty is never.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub expires: String,
 }
 
 /// One pin of a stream.
@@ -47,6 +52,9 @@ pub struct PinLsEntry {
     /// How it is kept.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub r#type: String,
+    /// When it ends by itself, as RFC 3339; empty is never.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub expires: String,
 }
 
 impl Op for PinLs {
@@ -69,6 +77,13 @@ impl Op for PinLs {
     type Item = PinLsOut;
     type Text = ();
 
+    /// Lines come as pins are found, so that a list of millions takes no memory.
+    fn prepare(call: &mut Call, _live: bool) {
+        if call.args.is_empty() && call.options.text("encoding").is_none_or(|encoding| encoding == "text") {
+            call.options.set("stream", Value::Bool(true));
+        }
+    }
+
     fn run(cx: Cx, request: Request) -> Running<PinLsOut> {
         Box::pin(async move {
             let call = request.call;
@@ -80,7 +95,7 @@ impl Op for PinLs {
             let with_names = call.options.flag("names") || name.is_some();
             filter.name_contains = name;
             for path in &call.args {
-                filter.cids.push(resolve_cid(&api, path).await?);
+                filter.cids.push((resolve_cid(&api, path).await?, path.clone()));
             }
             let mut entries = api.pins.list(filter).map_ok(move |entry| shown(entry, cids, with_names));
             if call.options.flag("stream") {
@@ -88,7 +103,8 @@ impl Op for PinLs {
             }
             let mut keys = BTreeMap::new();
             while let Some(entry) = entries.try_next().await? {
-                keys.insert(entry.cid, PinLsKind { r#type: entry.r#type, name: entry.name });
+                let PinLsEntry { cid, name, r#type, expires } = entry;
+                keys.insert(cid, PinLsKind { r#type, name, expires });
             }
             Ok(Reply::One(PinLsOut::All { keys }))
         })
@@ -96,21 +112,29 @@ impl Op for PinLs {
 
     fn text(item: PinLsOut, call: &Call, (): &mut (), out: &mut Out<'_>) -> TextResult {
         let quiet = call.options.flag("quiet");
-        let mut show = |cid: &str, kind: &str, name: &str| match (quiet, name) {
-            (true, _) => out.line(cid),
-            (false, "") => out.line(format_args!("{cid} {kind}")),
-            (false, name) => out.line(format_args!("{cid} {kind} {name}")),
+        let mut show = |cid: &str, kind: &str, name: &str, expires: &str| {
+            let expiry = if expires.is_empty() { String::new() } else { format!(" (expires {expires})") };
+            match (quiet, name) {
+                (true, _) => out.line(cid),
+                (false, "") => out.line(format_args!("{cid} {kind}{expiry}")),
+                (false, name) => out.line(format_args!("{cid} {kind} {name}{expiry}")),
+            }
         };
         match item {
             // No pins at all: an object without keys.
             PinLsOut::One(entry) if entry.cid.is_empty() => {}
-            PinLsOut::One(entry) => show(&entry.cid, &entry.r#type, &entry.name)?,
+            PinLsOut::One(entry) => show(&entry.cid, &entry.r#type, &entry.name, &entry.expires)?,
             PinLsOut::All { keys } => {
-                keys.iter().try_for_each(|(cid, pin)| show(cid, &pin.r#type, &pin.name))?;
+                keys.iter().try_for_each(|(cid, pin)| show(cid, &pin.r#type, &pin.name, &pin.expires))?;
             }
         }
         Ok(())
     }
+}
+
+/// A point in time, of seconds since 1970.
+pub(super) fn rfc3339(unix_secs: u64) -> String {
+    Stamp { seconds: i64::try_from(unix_secs).unwrap_or(i64::MAX), nanoseconds: 0 }.rfc3339()
 }
 
 fn filter(kind: &str) -> Result<PinFilter, ApiError> {
@@ -134,5 +158,7 @@ fn shown(entry: PinEntry, cids: CidText, with_names: bool) -> PinLsEntry {
         PinKind::Indirect { via: None } => "indirect".to_owned(),
         PinKind::Indirect { via: Some(root) } => format!("indirect through {}", cids.text(root)),
     };
-    PinLsEntry { cid: cids.text(&entry.cid), name: if with_names { entry.name } else { String::new() }, r#type: kind }
+    let expires = entry.expires_unix_secs.map(|secs| rfc3339(secs)).unwrap_or_default();
+    let name = if with_names { entry.name } else { String::new() };
+    PinLsEntry { cid: cids.text(&entry.cid), name, r#type: kind, expires }
 }

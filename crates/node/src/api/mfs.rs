@@ -25,13 +25,20 @@ use crate::config::import;
 use crate::inner::{Handle, Inner, blocking, store_error};
 
 /// Name of the root in the store.
-const ROOT: &str = "mfs";
+pub(super) const ROOT: &str = "mfs";
 
 /// The root as the last operation left it.
 #[derive(Default)]
 pub(crate) struct MfsState {
     /// There when it is not the one in the store.
     unsaved: Option<(Cid, TempPin)>,
+}
+
+impl MfsState {
+    /// The root, while it is not the one in the store.
+    pub(crate) fn unsaved_root(&self) -> Option<Cid> {
+        self.unsaved.as_ref().map(|(root, _)| root.clone())
+    }
 }
 
 fn mfs_error(error: MfsError) -> ApiError {

@@ -1,6 +1,7 @@
 //! [`merkury_api`] over store, UnixFS and network: one file a trait.
 
 mod blocks;
+mod checkup;
 mod config;
 mod dag;
 mod files;
@@ -14,14 +15,18 @@ mod pins;
 mod records;
 mod repo;
 mod routing;
+mod verify;
+mod why;
 
 use std::sync::Arc;
 
 use merkury_api::{Api, ApiError, Reach};
 use merkury_core::{BlockGet, ErrorKind};
 
+pub(crate) use checkup::well;
 pub(crate) use keys::generate as generate_key;
 pub(crate) use mfs::MfsState;
+pub(crate) use verify::{decode_place, encode_place};
 
 use crate::getter::{Getter, Reading, Remote};
 use crate::inner::Handle;

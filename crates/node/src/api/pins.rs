@@ -5,7 +5,10 @@
 
 use async_stream::try_stream;
 use futures::{StreamExt, TryStreamExt};
-use merkury_api::{Answer, ApiError, ItemStream, PinEntry, PinEvent, PinFilter, PinKind, PinMode, PinOptions, Pins};
+use merkury_api::{
+    Answer, ApiError, ItemStream, PinEntry, PinEvent, PinFilter, PinKind, PinMode, PinOptions, PinVerified, Pins,
+    WhyKept,
+};
 use merkury_core::{Cid, ErrorKind};
 use merkury_store::{PinnedHow, StoreError};
 use merkury_unixfs::walk;
@@ -29,6 +32,15 @@ fn kind_of(mode: PinMode) -> merkury_store::PinKind {
         PinMode::Direct => merkury_store::PinKind::Direct,
         PinMode::Recursive => merkury_store::PinKind::Recursive,
     }
+}
+
+fn entry_of(pin: merkury_store::Pin) -> PinEntry {
+    let merkury_store::Pin { cid, kind, name, expires_unix_secs } = pin;
+    PinEntry { cid, kind: mode_of(kind), name, expires_unix_secs }
+}
+
+fn indirect(cid: &Cid, via: Option<Cid>) -> PinEntry {
+    PinEntry { cid: cid.clone(), kind: PinKind::Indirect { via }, name: String::new(), expires_unix_secs: None }
 }
 
 impl Pins for Handle {
@@ -96,8 +108,30 @@ impl Pins for Handle {
     fn list(&self, filter: PinFilter) -> ItemStream<PinEntry> {
         let inner = self.inner.clone();
         stream::from_blocking(move |items| {
+            inner.expire_pins(&*inner.store()?)?;
             if filter.cids.is_empty() { inner.list_pins(&filter, items) } else { inner.look_up_pins(&filter, items) }
         })
+    }
+
+    fn verify(&self) -> ItemStream<PinVerified> {
+        let inner = self.inner.clone();
+        stream::from_blocking(move |items| {
+            let store = inner.store()?;
+            inner.expire_pins(&store)?;
+            let mut each = |cid, bad: Vec<(Cid, StoreError)>| {
+                let told = |(cid, error): (Cid, StoreError)| {
+                    let why = error.into_get(&cid).to_string();
+                    (cid, why)
+                };
+                items.send(PinVerified { cid, bad: bad.into_iter().map(told).collect() }).is_ok()
+            };
+            store.pins().verify(&mut each).map_err(store_error)
+        })
+    }
+
+    fn why(&self, cid: Cid) -> Answer<'_, WhyKept> {
+        let inner = self.inner.clone();
+        Box::pin(blocking(move || inner.why(&cid)))
     }
 
     fn update(&self, from: Cid, to: Cid, unpin: bool) -> Answer<'_, ()> {
@@ -161,7 +195,11 @@ impl Inner {
                 return Err(ApiError::new(ErrorKind::Conflict, format!("{cid} already pinned recursively")));
             }
             let name = options.name.or(old.map(|pin| pin.name)).unwrap_or_default();
-            Ok(store.pins().add(&cid, kind_of(options.mode), &name))
+            let pin = merkury_store::Pin {
+                expires_unix_secs: options.expires_unix_secs,
+                ..merkury_store::Pin::new(cid, kind_of(options.mode), name)
+            };
+            Ok(store.pins().add_many(&[pin]))
         })
         .await
     }
@@ -175,13 +213,13 @@ impl Inner {
             let kind = mode_of(pin.kind);
             let is_kind =
                 all || (filter.direct && kind == PinKind::Direct) || (filter.recursive && kind == PinKind::Recursive);
-            if is_kind && wanted(&pin.name) && items.send(PinEntry { cid: pin.cid, kind, name: pin.name }).is_err() {
+            if is_kind && wanted(&pin.name) && items.send(entry_of(pin)).is_err() {
                 return Ok(());
             }
         }
         if (all || filter.indirect) && filter.name_contains.is_none() {
             let mut each = |cid: &Cid, _root: &Cid| {
-                let entry = PinEntry { cid: cid.clone(), kind: PinKind::Indirect { via: None }, name: String::new() };
+                let entry = indirect(cid, None);
                 // The reader left: the walk goes on in memory, which is quick.
                 let _ = items.send(entry);
                 Ok(())
@@ -194,17 +232,11 @@ impl Inner {
     fn look_up_pins(&self, filter: &PinFilter, items: &Items<PinEntry>) -> Result<(), ApiError> {
         let store = self.store()?;
         let all = !(filter.direct || filter.recursive || filter.indirect);
-        for cid in &filter.cids {
+        for (cid, path) in &filter.cids {
             let how = store.pins().how(cid).map_err(store_error)?;
             let entry = match how {
-                Some(PinnedHow::Pinned(pin)) => {
-                    Some(PinEntry { cid: cid.clone(), kind: mode_of(pin.kind), name: pin.name })
-                }
-                Some(PinnedHow::Indirect { root }) => Some(PinEntry {
-                    cid: cid.clone(),
-                    kind: PinKind::Indirect { via: Some(root) },
-                    name: String::new(),
-                }),
+                Some(PinnedHow::Pinned(pin)) => Some(entry_of(pin)),
+                Some(PinnedHow::Indirect { root }) => Some(indirect(cid, Some(root))),
                 None => self.kubo_pin(cid)?,
             };
             let entry = entry.filter(|entry| {
@@ -215,7 +247,7 @@ impl Inner {
                 }
             });
             let entry = entry.ok_or_else(|| {
-                ApiError::not_found(format!("path '{cid}' is not pinned")).hint("merkury pin ls prints what is pinned")
+                ApiError::not_found(format!("path '{path}' is not pinned")).hint("merkury pin ls prints what is pinned")
             })?;
             if items.send(entry).is_err() {
                 return Ok(());

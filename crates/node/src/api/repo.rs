@@ -2,9 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use merkury_api::{Amount, Answer, ApiError, GcEvent, GcPreview, GcRequest, ItemStream, Repo, RepoStat, RepoVersion};
+use merkury_api::{
+    Amount, Answer, ApiError, Checkup, GcEvent, GcPreview, GcRequest, ItemStream, Repo, RepoStat, RepoVersion, VerifyEvent,
+    VerifyOptions,
+};
 use merkury_core::{Cid, ErrorKind};
-use merkury_store::{GcOptions, REPO_VERSION, VerifyEvent};
+use merkury_store::{GcOptions, REPO_VERSION};
 
 use crate::config::View;
 use crate::inner::{Handle, store_error};
@@ -104,16 +107,12 @@ impl Repo for Handle {
         Box::pin(async move { Ok(RepoVersion { version: REPO_VERSION.to_string() }) })
     }
 
-    fn verify(&self) -> ItemStream<String> {
+    fn verify(&self, options: VerifyOptions) -> ItemStream<VerifyEvent> {
+        self.verify_blocks(options)
+    }
+
+    fn check_up(&self, accept_pins: bool) -> ItemStream<Checkup> {
         let inner = self.inner.clone();
-        stream::from_blocking(move |items| {
-            let mut each = |event| {
-                if let VerifyEvent::Bad { cid, why } = event {
-                    let name = cid.map_or("with an unreadable name".to_owned(), |cid| cid.to_string());
-                    let _ = items.send(format!("block {name} was corrupt ({why})"));
-                }
-            };
-            inner.store()?.verify(&mut each).map_err(store_error)
-        })
+        stream::from_blocking(move |items| inner.check_up(accept_pins, items))
     }
 }

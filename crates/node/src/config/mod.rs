@@ -109,6 +109,7 @@ pub(crate) fn check(document: &Value) -> Result<(), ConfigError> {
     view.number("Datastore.StorageGCWatermark", 90)?;
     crate::upkeep::period(document)?;
     crate::upkeep::pace(document)?;
+    crate::scrub::rate(document)?;
     for key in
         ["Addresses.Swarm", "Addresses.Announce", "Addresses.AppendAnnounce", "Addresses.NoAnnounce", "Bootstrap"]
     {

@@ -137,6 +137,19 @@ impl IndexFiles {
         Ok((files(state), loaded))
     }
 
+    /// Removes both files: opening builds them anew.
+    pub(super) fn remove(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(), StoreError> {
+        for path in ["index.delta", "index"].map(|name| dir.join(name)) {
+            match disk.remove(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("remove", &path, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Bytes of both files.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Relaxed)

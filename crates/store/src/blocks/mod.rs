@@ -2,14 +2,15 @@
 //!
 //! Parts, from the file up: [`record`] (the bytes of a segment: a CAR v1 file), [`segments`] (the files), [`scan`] (reading
 //! one through), [`slab`] and [`writer`] (appending), [`index`] and [`index_files`] (finding), [`recover`] (opening),
-//! [`prepare`] (what is worked out before a put), [`commit`] (making durable), [`list`] (reading all), [`collect`] (for garbage
-//! collection), [`removed`] (removals that outlive the index), this file (put, get, forget).
+//! [`prepare`] (what is worked out before a put), [`commit`] (making durable), [`list`] (which there are), [`verify`] and [`mend`]
+//! (whether they are whole), [`collect`] (for garbage collection), [`removed`] (removals that outlive the index), this file
+//! (put, get, forget).
 //!
 //! Invariants:
 //! - [`Blocks::commit`] returns after everything put before is flushed; one flush serves all who wait.
 //! - After a failed flush nothing is acknowledged any more.
 //! - What [`Blocks::get`] returns is what was put: the CID in the record and the checksum of the data are compared on each read.
-//!   A block that fails is forgotten, so that it can be fetched and put again.
+//!   A block with one wrong bit is mended; one that cannot be is forgotten, so that it can be fetched and put again.
 //!
 //! A crash may lose what was put after the last commit, and nothing else. Locks are taken in this order: the writer, the
 //! index, the collector's list; none is held during a flush.
@@ -19,6 +20,7 @@ mod commit;
 mod index;
 mod index_files;
 mod list;
+mod mend;
 mod prepare;
 mod record;
 mod recover;
@@ -26,6 +28,7 @@ mod removed;
 mod scan;
 mod segments;
 mod slab;
+mod verify;
 mod writer;
 
 use std::path::Path;
@@ -38,7 +41,10 @@ use merkury_core::{Block, Cid};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 pub(crate) use index::{Codec, Edges, Id, Index, Links, Name, Place, Purpose, Seed, Usage};
+pub(crate) use mend::Damaged;
 pub(crate) use prepare::{links_of, names_of_root};
+pub(crate) use verify::Checked;
+pub use verify::{Verified, VerifyOptions, VerifyPlace};
 
 use crate::disk::Disk;
 use crate::{Clock, ReadCheck, StoreError};
@@ -83,6 +89,8 @@ pub(crate) struct Blocks {
     /// Why nothing is acknowledged any more.
     poisoned: OnceLock<String>,
     damage: Vec<String>,
+    /// Blocks found damaged that nobody took note of yet.
+    damaged: Mutex<Vec<Damaged>>,
     /// Held by those who keep ids while the index is not locked.
     ids: RwLock<()>,
 }
@@ -112,8 +120,14 @@ impl Blocks {
             collecting: AtomicBool::new(false),
             poisoned: OnceLock::new(),
             damage: found.damage,
+            damaged: Mutex::default(),
             ids: RwLock::new(()),
         })
+    }
+
+    /// Throws the index of a closed store away.
+    pub(crate) fn remove_index(disk: &Arc<dyn Disk>, dir: &Path) -> Result<(), StoreError> {
+        IndexFiles::remove(disk, dir)
     }
 
     /// What opening found missing or wrong.
@@ -216,7 +230,7 @@ impl Blocks {
             match self.read(place) {
                 Ok(record) => match self.check(cid, name, place, checksum, record) {
                     Ok(block) => return Ok(block.map(|block| (id, block))),
-                    Err(why) if last => return Err(self.forget_damaged(cid, id, place, why)),
+                    Err(why) if last => return self.get_damaged(cid, id, (place, checksum), why),
                     Err(_) => {}
                 },
                 Err(error) if last => return Err(error),
@@ -390,16 +404,22 @@ impl Blocks {
         block.map(Some).map_err(|_| "its bytes have changed")
     }
 
-    /// A damaged block is as good as none; without it in the index it can be fetched and put again.
-    fn forget_damaged(&self, cid: &Cid, id: Id, place: Place, why: &str) -> StoreError {
-        let path = self.segments.path(place.segment);
-        tracing::error!(%cid, path = %path.display(), offset = place.offset, why, "a stored block is damaged");
-        let mut index = self.index.write();
-        if index.stored(id).is_some_and(|(now, _)| now == place) {
-            index.forget(id);
+    /// A block whose record does not read well: mended, or forgotten and an error.
+    fn get_damaged(
+        &self,
+        cid: &Cid,
+        id: Id,
+        (place, checksum): (Place, u32),
+        why: &str,
+    ) -> Result<Option<(Id, Block)>, StoreError> {
+        let mended = self.mend(id, place, checksum).and_then(|(block, _)| block.with_cid(cid.clone()).ok());
+        match mended {
+            Some(block) => {
+                self.examine(id, place, checksum, why);
+                Ok(Some((id, block)))
+            }
+            None => Err(self.forget_damaged(cid, id, place, why)),
         }
-        let why = format!("{why} ({} at byte {})", path.display(), place.offset);
-        StoreError::CorruptBlock { cid: cid.clone(), why }
     }
 
     fn poison_if_fatal(&self, error: StoreError) -> StoreError {

@@ -35,8 +35,8 @@ pub(crate) enum HeadError {
     Short,
     /// The length is impossible: the next record cannot be found either.
     Length,
-    /// The length is fine, the CID is not: the next record starts this many bytes after the start of this one.
-    Cid { record_len: usize },
+    /// The length is possible, the CID is not; then the length is not to be trusted either.
+    Cid,
 }
 
 /// Reads the head at the start of `bytes`.
@@ -61,7 +61,7 @@ pub(crate) fn decode_head(bytes: &[u8]) -> Result<Head, HeadError> {
             Err(HeadError::Short)
         }
         Err(_) if within.len() < length && within.len() < CID_BYTES_MAX => Err(HeadError::Short),
-        Err(_) => Err(HeadError::Cid { record_len: length_len + length }),
+        Err(_) => Err(HeadError::Cid),
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
             assert_eq!(decode_head(&bytes[..end]), Err(HeadError::Short), "{end}");
         }
         bytes[2] = 0x77;
-        assert_eq!(decode_head(&bytes), Err(HeadError::Cid { record_len: head_len + 1000 }));
+        assert_eq!(decode_head(&bytes), Err(HeadError::Cid));
         assert_eq!(decode_head(&[0; 64]), Err(HeadError::Length));
         assert_eq!(decode_head(&[0xff; 64]), Err(HeadError::Length));
     }

@@ -24,7 +24,7 @@ use super::removed::{Removed, RemovedLog};
 use super::scan::{Found, Scan};
 use super::segments::Segments;
 use crate::StoreError;
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 
 /// Data whose hashes are checked side by side.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
@@ -220,14 +220,14 @@ fn read_tail(
     let mut tail = Tail::default();
     let mut good_end = if header_good { from.max(SEGMENT_HEADER.len() as u64) } else { 0 };
     let mut bad = Vec::new();
-    let mut scan = Scan::new(file, from, len);
+    let mut scan = Scan::new(file.clone(), from, len);
     let mut batch = Batch::default();
     loop {
         let found = scan.next().map_err(fail)?;
         let end = found.is_none();
         match found {
             Some(Found::Record { offset, cid, data, record_len, .. }) => batch.push(offset, cid, data, record_len),
-            Some(Found::Skipped { offset } | Found::Lost { offset }) => bad.push(offset),
+            Some(Found::Lost { offset }) => bad.push(offset),
             None => {}
         }
         if end || batch.bytes >= BATCH_BYTES {
@@ -240,7 +240,14 @@ fn read_tail(
                             enter(index, segment, offset, block)?;
                         }
                     }
-                    Err(_) => bad.push(offset),
+                    Err(_) => {
+                        bad.push(offset);
+                        for (offset, end, block) in rescue(&file, offset, record_len, len).map_err(fail)? {
+                            tail.added = true;
+                            good_end = good_end.max(end);
+                            enter(index, segment, offset, block)?;
+                        }
+                    }
                 }
             }
         }
@@ -249,6 +256,10 @@ fn read_tail(
         }
     }
     tail.end = good_end;
+    if !header_good && tail.added {
+        let file = segments.open_for_append(segment)?;
+        file.write_at(SEGMENT_HEADER, 0).map_err(|e| StoreError::io("write to", &path, e))?;
+    }
     for offset in bad.into_iter().filter(|offset| *offset < good_end) {
         tail.bad.push(format!("{} has a record at byte {offset} that does not match its hash", path.display()));
     }
@@ -257,6 +268,23 @@ fn read_tail(
         segments.cut(segment, good_end)?;
     }
     Ok(tail)
+}
+
+/// Good records that begin within a bad one: perhaps it is its length that is wrong. With where they begin and end.
+fn rescue(file: &Arc<dyn DiskFile>, offset: u64, record_len: u64, len: u64) -> std::io::Result<Vec<(u64, u64, Block)>> {
+    let mut scan = Scan::searching(file.clone(), offset + 1, len);
+    let mut found = Vec::new();
+    while let Some(next) = scan.next()? {
+        let Found::Record { offset: at, cid, data, record_len: more, .. } = next else { continue };
+        if at >= offset + record_len {
+            break;
+        }
+        match Block::verify_big(cid, data) {
+            Ok(block) => found.push((at, at + more, block)),
+            Err(_) => scan = Scan::searching(file.clone(), at + 1, len),
+        }
+    }
+    Ok(found)
 }
 
 fn enter(index: &mut Index, segment: u32, offset: u64, block: Block) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 //! The lock is an exclusive `fcntl` lock on `repo.lock`, the one Kubo takes, so that Kubo and we keep each other out.
 //! The system drops it when its process ends, however it ends: there are no stale locks. The file stays empty, since
 //! Kubo refuses a lock file with content. Who holds the lock the system knows (`/proc/locks`); where it does not say, the
-//! file `merkury/holder` does. Both serve only the message.
+//! file `merkury/holder` does. Both serve only the message, with the command and the age of that process beside them.
 //!
 //! `fcntl` locks belong to the process: a second lock in the same process would succeed, and closing any handle of the
 //! file would drop the first. A list of the locks of this process guards against both.
@@ -26,17 +26,43 @@ static HELD_HERE: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// This process, of whatever program.
-    Process(u32),
+    Process {
+        /// Its number.
+        pid: u32,
+        /// Its program and the words after it, without options, which may hold secrets. Empty if the system does not tell.
+        command: String,
+        /// How long it has been running, in seconds, if the system tells.
+        age_secs: Option<u64>,
+    },
     /// This very process.
     ThisProcess,
     /// Another program, such as Kubo, or one that did not get to write its name.
     Unknown,
 }
 
+impl Holder {
+    /// A process, with what the system tells about it.
+    fn process(pid: u32) -> Self {
+        Self::Process { pid, command: command_of(pid).unwrap_or_default(), age_secs: age_of(pid) }
+    }
+}
+
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Process(pid) => write!(f, "process {pid}"),
+            Self::Process { pid, command, age_secs } => {
+                write!(f, "process {pid}")?;
+                if !command.is_empty() {
+                    write!(f, " ({command})")?;
+                }
+                match age_secs {
+                    None => Ok(()),
+                    Some(secs @ ..120) => write!(f, ", started {secs} seconds ago"),
+                    Some(secs @ ..7200) => write!(f, ", started {} minutes ago", secs / 60),
+                    Some(secs @ ..172_800) => write!(f, ", started {} hours ago", secs / 3600),
+                    Some(secs) => write!(f, ", started {} days ago", secs / 86_400),
+                }
+            }
             Self::ThisProcess => write!(f, "this process"),
             Self::Unknown => write!(f, "another program"),
         }
@@ -115,8 +141,35 @@ fn holder_by_system(handle: &OwnedFd) -> Option<Holder> {
         let [_, "POSIX", _, "WRITE", pid, place, ..] = fields[..] else { return None };
         let same_file = place.rsplit(':').next()?.parse() == Ok(inode);
         let pid = pid.parse().ok().filter(|_| same_file)?;
-        Some(Holder::Process(pid))
+        Some(Holder::process(pid))
     })
+}
+
+/// Words of a command line that are told at most, and bytes of each.
+const COMMAND_WORDS_MAX: usize = 3;
+const WORD_BYTES_MAX: usize = 64;
+
+/// The program's name and the first words after it, up to the first option.
+fn command_of(pid: u32) -> Option<String> {
+    let line = files::read_bounded(Path::new(&format!("/proc/{pid}/cmdline")), 64 * 1024).ok()?;
+    let mut words = line.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    let program = words.next()?.rsplit(|byte| *byte == b'/').next()?;
+    let rest = words.take_while(|word| !word.starts_with(b"-"));
+    let shown = std::iter::once(program).chain(rest).take(COMMAND_WORDS_MAX);
+    let text = |word: &[u8]| String::from_utf8_lossy(word.get(..WORD_BYTES_MAX).unwrap_or(word)).into_owned();
+    Some(shown.map(text).collect::<Vec<_>>().join(" "))
+}
+
+/// How long a process has been running: its start stands in ticks since the machine's, as the 22nd field.
+fn age_of(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the name in parentheses and may hold spaces.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let started: u64 = fields.split_whitespace().nth(19)?.parse().ok()?;
+    let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
+    let uptime: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+    let ticks = rustix::param::clock_ticks_per_second().max(1);
+    Some((uptime as u64).saturating_sub(started / ticks))
 }
 
 fn read_holder(file: &Path) -> Holder {
@@ -125,7 +178,7 @@ fn read_holder(file: &Path) -> Holder {
     let process = pid.and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
     match (pid, process.map(rustix::process::test_kill_process)) {
         // The file of a process that was killed stays behind.
-        (Some(pid), Some(Ok(()) | Err(Errno::PERM))) => Holder::Process(pid),
+        (Some(pid), Some(Ok(()) | Err(Errno::PERM))) => Holder::process(pid),
         _ => Holder::Unknown,
     }
 }

@@ -72,7 +72,7 @@ fn a_hole_under_a_pin_stops_it_before_anything_is_removed() {
     store2.pins().add(top.cid(), PinKind::Recursive, "").unwrap();
     let segment = std::path::Path::new(crate::support::DIR).join("segments/00000001.car");
     let mut bytes = disk.contents(&segment).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
+    *bytes.last_mut().unwrap() ^= 3;
     drop(store2);
     disk.set_contents(&segment, bytes);
     let store2 = open(&disk);

@@ -62,7 +62,10 @@ fn the_second_user_is_told_who_is_first() {
 fn helper_second_process() {
     let Some(path) = std::env::var_os("STORE_TEST_LOCK") else { return };
     match Repo::at(path).lock() {
-        Err(RepoError::Locked { holder: Holder::Process(pid), .. }) => std::process::exit((pid % 200) as i32 + 10),
+        Err(RepoError::Locked { holder: Holder::Process { pid, command, age_secs }, .. }) => {
+            assert!(command.starts_with("it-") && age_secs.is_some_and(|age| age < 3600), "{command:?} {age_secs:?}");
+            std::process::exit((pid % 200) as i32 + 10)
+        }
         Err(_) => std::process::exit(2),
         Ok(_lock) => std::process::exit(3),
     }

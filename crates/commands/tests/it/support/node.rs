@@ -299,7 +299,14 @@ impl Pins for Handle {
         if filter.direct {
             return none();
         }
-        one(PinEntry { cid: Cid::parse(EMPTY).expect("a cid"), kind: PinKind::Recursive, name: "kept".into() })
+        let (cid, name) = (Cid::parse(EMPTY).expect("a cid"), "kept".into());
+        one(PinEntry { cid, kind: PinKind::Recursive, name, expires_unix_secs: None })
+    }
+    fn verify(&self) -> ItemStream<merkury_api::PinVerified> {
+        none()
+    }
+    fn why(&self, _: Cid) -> Answer<'_, merkury_api::WhyKept> {
+        ok(merkury_api::WhyKept::default())
     }
     fn update(&self, _: Cid, _: Cid, _: bool) -> Answer<'_, ()> {
         ok(())
@@ -405,8 +412,11 @@ impl Repo for Handle {
     fn version(&self) -> Answer<'_, RepoVersion> {
         ok(RepoVersion { version: "18".into() })
     }
-    fn verify(&self) -> ItemStream<String> {
-        one("block bafkqaaa was corrupt (wrong hash)".into())
+    fn verify(&self, _: merkury_api::VerifyOptions) -> ItemStream<merkury_api::VerifyEvent> {
+        none()
+    }
+    fn check_up(&self, _: bool) -> ItemStream<merkury_api::Checkup> {
+        none()
     }
 }
 

@@ -33,6 +33,8 @@ impl Pins for Nothing {
     fn add(&self, _: Cid, _: PinOptions) -> ItemStream<PinEvent> { nothing() }
     fn remove(&self, _: Cid, _: PinMode) -> Answer<'_, ()> { never() }
     fn list(&self, _: PinFilter) -> ItemStream<PinEntry> { nothing() }
+    fn verify(&self) -> ItemStream<merkury_api::PinVerified> { nothing() }
+    fn why(&self, _: Cid) -> Answer<'_, merkury_api::WhyKept> { never() }
     fn update(&self, _: Cid, _: Cid, _: bool) -> Answer<'_, ()> { never() }
 }
 
@@ -72,7 +74,8 @@ impl Repo for Nothing {
     fn stat(&self) -> Answer<'_, RepoStat> { never() }
     fn gc(&self, _: GcRequest) -> ItemStream<GcEvent> { nothing() }
     fn version(&self) -> Answer<'_, RepoVersion> { never() }
-    fn verify(&self) -> ItemStream<String> { nothing() }
+    fn verify(&self, _: merkury_api::VerifyOptions) -> ItemStream<merkury_api::VerifyEvent> { nothing() }
+    fn check_up(&self, _: bool) -> ItemStream<merkury_api::Checkup> { nothing() }
 }
 
 #[rustfmt::skip]
