@@ -167,7 +167,7 @@ impl Store {
     }
 
     /// Opens the store after throwing its index away: it is built anew from the segments, every hash checked. Blocks that were
-    /// removed since their segment was last written are back, as garbage.
+    /// removed and not noted in `removed.log` are back, as garbage.
     pub fn open_without_index(dir: &Path, options: Options) -> Result<Arc<Self>, StoreError> {
         Blocks::remove_index(&options.disk, dir)?;
         Self::open(dir, options)

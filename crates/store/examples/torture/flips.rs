@@ -74,7 +74,7 @@ fn check(filled: &Filled, disk: &SimDisk, kind: &str, whole: &[u8], at: usize) -
     let store = open(Arc::new(disk.clone()), CHECKPOINT_BYTES).map_err(|e| format!("it does not open: {e}"))?;
     names_are_right(filled, &store, kind)?;
     let mut bad = 0;
-    let looked = store.verify(&mut |event| bad += u32::from(matches!(event, VerifyEvent::Bad { .. })));
+    let looked = store.verify(&mut |event| bad += u32::from(!matches!(event, VerifyEvent::Good { .. })));
     looked.map_err(|e| format!("verify: {e}"))?;
     let mut missing = 0;
     for block in &filled.blocks {

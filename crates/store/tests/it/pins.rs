@@ -122,3 +122,59 @@ fn many_pins_in_one_step() {
 fn store_put(store: &merkury_store::Store, blocks: &[merkury_core::Block]) {
     put(store, &blocks.iter().collect::<Vec<_>>());
 }
+
+#[test]
+fn one_pin_more_costs_the_same_however_many_there_are() {
+    let cost = |before: u64| {
+        let store = open(&SimDisk::new());
+        let blocks: Vec<_> = (0..before).map(|n| raw(n, 8)).collect();
+        store_put(&store, &blocks);
+        let pins: Vec<Pin> = blocks.iter().map(|b| Pin::new(b.cid().clone(), PinKind::Recursive, "")).collect();
+        store.pins().add_many(&pins).unwrap();
+        let one = raw(before + 1, 8);
+        put(&store, &[&one]);
+        let was = store.counters();
+        store.pins().add(one.cid(), PinKind::Recursive, "").unwrap();
+        let now = store.counters();
+        (now.bytes_written - was.bytes_written, now.writes - was.writes, now.file_syncs - was.file_syncs)
+    };
+    assert_eq!(cost(10), cost(5000));
+}
+
+#[test]
+fn verifying_pins_names_what_is_missing_and_looks_at_shared_parts_once() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let (shared, lost) = (raw(1, 2000), raw(2, 2000));
+    let below = node(&[shared.cid(), raw(3, 5).cid()]);
+    let (whole, broken) = (node(&[below.cid()]), node(&[below.cid(), lost.cid()]));
+    put(&store, &[&shared, &lost, &raw(3, 5), &below, &whole, &broken]);
+    for top in [&whole, &broken] {
+        store.pins().add(top.cid(), PinKind::Recursive, "").unwrap();
+    }
+    let verify = |store: &merkury_store::Store| {
+        let mut told = std::collections::BTreeMap::new();
+        store
+            .pins()
+            .verify(&mut |cid, bad| {
+                told.insert(cid, bad.into_iter().map(|(cid, _)| cid).collect::<Vec<_>>());
+                true
+            })
+            .unwrap();
+        told
+    };
+    let read = store.counters().bytes_read;
+    assert!(verify(&store).values().all(Vec::is_empty));
+    assert_eq!(store.counters().bytes_read, read, "nothing is read");
+    drop(store);
+    let segment = std::path::Path::new(crate::support::DIR).join("segments/00000001.car");
+    let mut bytes = disk.contents(&segment).unwrap();
+    let at = bytes.windows(16).position(|window| window == &lost.data()[..16]).unwrap();
+    bytes[at..at + 4].fill(0);
+    disk.set_contents(&segment, bytes);
+    let store = open(&disk);
+    store.verify(&mut |_| {}).unwrap();
+    let told = verify(&store);
+    assert_eq!(told[whole.cid()], []);
+    assert_eq!(told[broken.cid()], [lost.cid().clone()]);
+}
