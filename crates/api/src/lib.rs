@@ -46,7 +46,8 @@ pub use pins::{
 };
 pub use records::Records;
 pub use repo::{
-    Amount, Checkup, DamagedBlock, GcEvent, GcPreview, GcRequest, Repo, RepoStat, RepoVersion, VerifyEvent, VerifyOptions,
+    Amount, Checkup, DamagedBlock, GcEvent, GcPreview, GcRequest, Repo, RepoStat, RepoVersion, VerifyEvent,
+    VerifyOptions,
 };
 pub use routing::{PeerAddresses, Routing, RoutingEvent};
 

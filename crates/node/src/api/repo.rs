@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use merkury_api::{
-    Amount, Answer, ApiError, Checkup, GcEvent, GcPreview, GcRequest, ItemStream, Repo, RepoStat, RepoVersion, VerifyEvent,
-    VerifyOptions,
+    Amount, Answer, ApiError, Checkup, GcEvent, GcPreview, GcRequest, ItemStream, Repo, RepoStat, RepoVersion,
+    VerifyEvent, VerifyOptions,
 };
 use merkury_core::{Cid, ErrorKind};
 use merkury_store::{GcOptions, REPO_VERSION};
