@@ -28,7 +28,7 @@ fn segment(home: &Home) -> PathBuf {
 /// Changes bytes of the stored file.
 fn spoil(home: &Home, with: &[u8]) {
     let mut bytes = std::fs::read(segment(home)).unwrap();
-    let at = bytes.windows(9).position(|window| window == b"some dots").unwrap();
+    let at = bytes.windows(9).position(|window| window == b" dots, mo").unwrap() - 4;
     bytes[at..at + with.len()].copy_from_slice(with);
     std::fs::write(segment(home), bytes).unwrap();
 }
@@ -76,7 +76,7 @@ fn one_wrong_bit_is_mended_and_more_is_put_aside() {
     let (root, file) = with_site(&home);
     spoil(&home, b"Some");
     assert!(home.ipfs_ok(&["cat", &file]).starts_with("some dots"));
-    spoil(&home, b"rotten");
+    spoil(&home, b"rott");
     let said = home.ipfs(&["repo", "verify"]);
     assert_eq!(said.status.code(), Some(1));
     let (out, err) = (text(&said.stdout), text(&said.stderr));

@@ -10,7 +10,7 @@ use crate::stream::Items;
 
 fn entry_of(pin: KuboPin) -> PinEntry {
     let kind = if pin.recursive { PinKind::Recursive } else { PinKind::Direct };
-    PinEntry { cid: pin.cid, kind, name: pin.name }
+    PinEntry { cid: pin.cid, kind, name: pin.name, expires_unix_secs: None }
 }
 
 impl Inner {
@@ -45,7 +45,7 @@ impl Inner {
                     return true;
                 }
                 let kind = PinKind::Indirect { via: None };
-                items.send(PinEntry { cid: cid.clone(), kind, name: String::new() }).is_ok()
+                items.send(PinEntry { cid: cid.clone(), kind, name: String::new(), expires_unix_secs: None }).is_ok()
             })?;
         }
         Ok(())
@@ -57,9 +57,7 @@ impl Inner {
         let Some(kubo) = &stores.kubo else { return Ok(None) };
         Ok(kubo.how(cid)?.map(|how| match how {
             KuboPinned::Itself(pin) => entry_of(pin),
-            KuboPinned::Below(root) => {
-                PinEntry { cid: cid.clone(), kind: PinKind::Indirect { via: Some(root) }, name: String::new() }
-            }
+            KuboPinned::Below(root) => super::pins::indirect(cid, Some(root)),
         }))
     }
 

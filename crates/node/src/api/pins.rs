@@ -39,7 +39,7 @@ fn entry_of(pin: merkury_store::Pin) -> PinEntry {
     PinEntry { cid, kind: mode_of(kind), name, expires_unix_secs }
 }
 
-fn indirect(cid: &Cid, via: Option<Cid>) -> PinEntry {
+pub(super) fn indirect(cid: &Cid, via: Option<Cid>) -> PinEntry {
     PinEntry { cid: cid.clone(), kind: PinKind::Indirect { via }, name: String::new(), expires_unix_secs: None }
 }
 
