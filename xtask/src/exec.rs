@@ -98,7 +98,18 @@ impl Exec {
         text
     }
 
-    fn command(&self) -> Command {
+    /// What is written to the program's standard input.
+    pub(crate) fn stdin_bytes(&self) -> &[u8] {
+        &self.stdin
+    }
+
+    /// How long the program may take.
+    pub(crate) fn deadline_of(&self) -> Duration {
+        self.deadline
+    }
+
+    /// The program, ready to be started by other means than those of this module.
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args).envs(self.envs.iter().map(|(name, value)| (name, value)));
         if let Some(dir) = &self.dir {

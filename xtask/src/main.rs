@@ -2,7 +2,7 @@
 //!
 //! Parts: `tidy` (rules about the source that no compiler checks), `ready` (what must be green before a change is
 //! done), `peers` (programs of other people: how they are installed, how they are driven), `suites` (what is proved
-//! against them) and `bench` (what is measured against them). Everything it starts runs in its own process group and is
+//! against them), `torture` (what goes wrong on purpose) and `bench` (what is measured against them). Everything it starts runs in its own process group and is
 //! gone when the tool is; servers listen on loopback only, inside a network namespace where the system allows one.
 //!
 //! Dependencies stay at a JSON parser and the C library's types: the tool has to build before everything else.
@@ -19,6 +19,7 @@ mod rng;
 mod say;
 mod suites;
 mod tidy;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,12 @@ cargo xtask COMMAND
     --quick            fewer rounds in the long suites
     --seed N           another seed for generated input (printed by every run)
   compat               run Kubo's own suites whole and write docs/internals/compatibility.md
+  torture [KIND...]    kills, power cuts, failing system calls, flipped bits: nothing acknowledged is lost
+    --list             name the kinds
+    --tier T           quick, ci (default: under eight minutes on two cores) or full
+    --rounds N         this many rounds of every kind, whatever the tier
+    --record           write the counts into docs/internals/durability.md
+    --seed N           another seed
   bench [ROW...]       compare with Kubo in one run and write bench/RESULTS.md
     --list             name the rows
     --quick            a tenth of the size, one round
@@ -58,6 +65,7 @@ fn main() -> ExitCode {
         "peers" => suites::command(rest),
         "bench" => bench::command(rest),
         "compat" => suites::compat::command(rest),
+        "torture" => torture::command(rest),
         "help" | "--help" | "-h" => {
             say::line(HELP.trim_end());
             Ok(())

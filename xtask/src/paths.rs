@@ -32,7 +32,15 @@ pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
     pub(crate) fn new(name: &str) -> Res<Self> {
-        let base = std::env::temp_dir();
+        Self::below(&std::env::temp_dir(), name)
+    }
+
+    /// A folder in memory, where the system has such a place: what is killed a thousand times need not wear a disk.
+    pub(crate) fn fast(name: &str) -> Res<Self> {
+        Self::below(Path::new("/dev/shm"), name).or_else(|_| Self::new(name))
+    }
+
+    fn below(base: &Path, name: &str) -> Res<Self> {
         for attempt in 0..100 {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
             let path = base.join(format!("merkury-{name}-{now:x}-{attempt}"));

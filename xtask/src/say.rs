@@ -39,13 +39,14 @@ pub(crate) struct Tally {
     suite: String,
     passed: u64,
     failures: Vec<String>,
+    notes: Vec<String>,
     start: Instant,
 }
 
 impl Tally {
     pub(crate) fn new(suite: &str) -> Self {
         line(format!("== {suite}"));
-        Self { suite: suite.to_owned(), passed: 0, failures: Vec::new(), start: Instant::now() }
+        Self { suite: suite.to_owned(), passed: 0, failures: Vec::new(), notes: Vec::new(), start: Instant::now() }
     }
 
     /// Counts one check; a failure is printed at once, with its reason.
@@ -69,6 +70,18 @@ impl Tally {
             line(format!("  ok {name} ({})", seconds(start.elapsed())));
         }
         good
+    }
+
+    /// Prints what a reader of the counts wants to know beside them, and keeps it.
+    pub(crate) fn note(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        line(format!("  {text}"));
+        self.notes.push(text);
+    }
+
+    /// What was noted so far.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Adds what another program counted.

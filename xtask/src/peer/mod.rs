@@ -68,7 +68,8 @@ pub(crate) fn build_merkury() -> Res<()> {
     Exec::new(cargo).args(["build", "--release", "--locked", "--package", "merkury"]).dir(paths::root()).pass_through()
 }
 
-fn target_dir() -> PathBuf {
+/// Where cargo puts what it builds.
+pub(crate) fn target_dir() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()) {
         Some(dir) => paths::root().join(dir),
         None => paths::root().join("target"),

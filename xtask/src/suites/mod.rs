@@ -6,13 +6,12 @@
 
 mod cli_api;
 pub(crate) mod compat;
-mod content;
+pub(crate) mod content;
 mod dht;
 mod gateway;
 mod helia;
 mod hostile;
 mod interop;
-mod kill;
 mod rpc_client;
 mod trees;
 
@@ -45,7 +44,6 @@ const SUITES: &[Suite] = &[
     ("sharness", "Kubo's own shell scripts, the quick ones: what passed still passes", compat::sharness),
     ("testcli", "Kubo's own Go tests of a program, the quick ones: what passed still passes", compat::testcli),
     ("hostile", "hostile inputs over the wire get the expected verdict", hostile::run),
-    ("kill", "300 kills during add, pin and gc: nothing acknowledged is lost", kill::run),
 ];
 
 /// `cargo xtask peers`.

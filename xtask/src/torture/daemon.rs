@@ -6,14 +6,14 @@
 //! last look is read and compared; at the end all of it.
 
 use super::Context;
-use super::content::same_bytes;
 use crate::Res;
 use crate::http::Request;
 use crate::os::{self, Signal};
 use crate::paths::{self, Scratch};
 use crate::peer::node::{Daemon, Repo};
 use crate::rng::Rng;
-use crate::say::{self, Tally};
+use crate::say::Tally;
+use crate::suites::content::same_bytes;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,8 +22,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-const KILLS: u64 = 300;
-const KILLS_QUICK: u64 = 40;
 /// Kills fall at random within this time after the load began.
 const LOAD_MAX_MS: u64 = 250;
 
@@ -31,12 +29,12 @@ const LOAD_MAX_MS: u64 = 250;
 type Kept = BTreeMap<String, u64>;
 
 pub(super) fn run(context: &Context, tally: &mut Tally) -> Res<()> {
-    let scratch = Scratch::new("kill")?;
+    let scratch = Scratch::new("kill-daemon")?;
     let repo = Repo::init(&context.merkury, &scratch.join("repo"))?;
     let mut rng = Rng::new(context.seed);
     let mut all = Kept::new();
     let mut recent = Kept::new();
-    let kills = if context.quick { KILLS_QUICK } else { KILLS };
+    let kills = context.rounds(12, 100, 1_000);
     for number in 0..kills {
         let daemon = match repo.daemon(&["--offline"]) {
             Ok(daemon) => daemon,
@@ -62,7 +60,7 @@ pub(super) fn run(context: &Context, tally: &mut Tally) -> Res<()> {
     }
     let daemon = repo.daemon(&["--offline"])?;
     all.append(&mut recent);
-    say::line(format!("  {kills} kills, {} acknowledged contents", all.len()));
+    tally.note(format!("{kills} kills, {} acknowledged contents", all.len()));
     tally.check(
         "enough was acknowledged to prove anything",
         if all.len() as u64 >= kills { Ok(()) } else { Err(format!("{}", all.len())) },
