@@ -432,7 +432,9 @@ impl Store {
         if damaged.is_empty() {
             return;
         }
+        // Then the index forgets them for good: else the next process would take them for stored until it reads them.
         let written = self.tables().and_then(|tables| quarantine::add(tables, damaged));
+        let written = written.and_then(|()| self.blocks.commit_index(&[]));
         if let Err(error) = written {
             tracing::error!(%error, "the list of damaged blocks could not be written");
         }

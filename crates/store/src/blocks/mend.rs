@@ -58,7 +58,14 @@ impl Blocks {
                 }
                 index.forget(id);
                 drop(index);
-                Examined::Lost(self.note_damaged(self.name_at(id, place), place, why))
+                let damaged = self.note_damaged(self.name_at(id, place), place, why);
+                // Whoever verifies tells it; an error of the log would be told twice.
+                tracing::warn!(
+                    cid = damaged.cid.as_ref().map(tracing::field::display),
+                    why = damaged.why,
+                    "a stored block is damaged"
+                );
+                Examined::Lost(damaged)
             }
         }
     }
@@ -126,11 +133,10 @@ impl Blocks {
         self.is_named(id, &cid).then_some(cid)
     }
 
-    /// Says loudly that a block is lost, and keeps a note of it for [`Blocks::take_damaged`].
-    pub(super) fn note_damaged(&self, cid: Option<Cid>, place: Place, why: &str) -> Damaged {
+    /// Keeps a note of a lost block for [`Blocks::take_damaged`].
+    fn note_damaged(&self, cid: Option<Cid>, place: Place, why: &str) -> Damaged {
         let path = self.segments.path(place.segment);
         let why = format!("{why} ({} at byte {})", path.display(), place.offset);
-        tracing::error!(cid = cid.as_ref().map(tracing::field::display), why, "a stored block is damaged");
         let damaged = Damaged { cid, place, why };
         let mut noted = self.damaged.lock();
         if noted.len() < NOTED_MAX {
@@ -153,6 +159,7 @@ impl Blocks {
         }
         drop(index);
         let why = if is_there { self.note_damaged(Some(cid.clone()), place, why).why } else { why.to_owned() };
+        tracing::error!(%cid, why, "a stored block is damaged");
         StoreError::CorruptBlock { cid: cid.clone(), why }
     }
 }

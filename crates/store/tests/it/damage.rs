@@ -103,6 +103,7 @@ fn what_cannot_be_mended_is_quarantined_until_it_is_here_again() {
         assert_eq!(store.get(blocks[7].cid()).unwrap(), None, "told once, then missing");
         drop(store);
         let store = open(&disk.after_crash(1));
+        assert!(!store.has(blocks[7].cid()), "the next process knows it too");
         let listed = store.quarantine().unwrap();
         assert_eq!(listed.iter().map(|entry| entry.cid.as_ref()).collect::<Vec<_>>(), [Some(blocks[7].cid())]);
         if found_by_reading {
