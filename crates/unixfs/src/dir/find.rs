@@ -1,8 +1,9 @@
-//! One entry of a directory, by name: reads only the shards on the way.
+//! One entry of a directory, by name: reads only the shards on the way, and of each only the link that is asked for.
+//! Faults of the links that are passed over are not found here.
 
 use merkury_core::cid::codec_code;
-use merkury_core::codec::dag_pb::PbNode;
-use merkury_core::codec::unixfs::{HamtEntry, HamtShard, Kind, UnixFs, UnixFsError};
+use merkury_core::codec::dag_pb::{PbError, Scan};
+use merkury_core::codec::unixfs::{HamtEntry, HamtSlots, Kind, UnixFs, UnixFsError};
 use merkury_core::{Block, BlockGet, Cid};
 
 use super::hamt::{NameHash, fanout_bits};
@@ -25,12 +26,15 @@ pub(crate) async fn find_in_block(
     name: &[u8],
     steps: &mut Vec<Cid>,
 ) -> Result<Option<DirEntry>, DirError> {
-    let node = decode(block)?;
-    match UnixFs::of_node(&node) {
-        Ok(message) if message.kind == Kind::HamtShard => find_in_shards(get, block, name, steps).await,
-        // Plain dag-pb has named links too; of a name that stands twice the first counts.
-        _ => Ok(node.links.iter().find(|link| link.name_bytes() == name).map(DirEntry::of_link)),
+    let node = scan(block)?;
+    if let Some(message) = message_of(block, &node)
+        && message.kind == Kind::HamtShard
+    {
+        return find_in_shards(get, block, name, steps).await;
     }
+    // Plain dag-pb has named links too; of a name that stands twice the first counts.
+    let link = node.link_named(name).map_err(|why| not_a_node(block, why))?;
+    Ok(link.map(|link| DirEntry::of_link(&link.owned(block.data()))))
 }
 
 async fn find_in_shards(
@@ -42,14 +46,17 @@ async fn find_in_shards(
     let hash = NameHash::of(name);
     let mut block = root.clone();
     for level in 0.. {
-        let node = decode(&block)?;
-        let message = UnixFs::of_node(&node).map_err(|why| malformed(block.cid(), why))?;
-        let shard = HamtShard::new(&message, &node.links).map_err(|why| malformed(block.cid(), why))?;
-        let slot = hash.slot(level, fanout_bits(shard.fanout())?)?;
-        let below = match shard.link(slot) {
-            Some((HamtEntry::Shard, link)) => link.cid.clone(),
-            Some((HamtEntry::Entry(found), link)) if found == name => return Ok(Some(shard_entry(found, link))),
-            _ => return Ok(None),
+        let fault = |why| malformed(block.cid(), why);
+        let node = scan(&block)?;
+        let message = message_of(&block, &node).ok_or_else(|| fault(UnixFsError::NoData))?;
+        let slots = HamtSlots::new(&message, node.link_count()).map_err(fault)?;
+        let slot = hash.slot(level, fanout_bits(slots.fanout())?)?;
+        let Some(place) = slots.place(slot) else { return Ok(None) };
+        let link = node.link(place).map_err(|why| not_a_node(&block, why))?;
+        let Some(link) = link.map(|link| link.owned(block.data())) else { return Ok(None) };
+        let below = match slots.entry(slot, link.name_bytes()).map_err(fault)? {
+            HamtEntry::Shard => link.cid,
+            HamtEntry::Entry(found) => return Ok((found == name).then(|| shard_entry(found, &link))),
         };
         steps.push(below.clone());
         block = get.get(&below).await?;
@@ -57,6 +64,15 @@ async fn find_in_shards(
     Ok(None)
 }
 
-fn decode(block: &Block) -> Result<PbNode, DirError> {
-    PbNode::decode(block.data()).map_err(|why| malformed(block.cid(), UnixFsError::Node(why)))
+fn scan(block: &Block) -> Result<Scan<'_>, DirError> {
+    Scan::new(block.data()).map_err(|why| not_a_node(block, why))
+}
+
+/// The UnixFS message of a node, if it has one.
+fn message_of(block: &Block, node: &Scan<'_>) -> Option<UnixFs> {
+    UnixFs::decode(&block.data().slice_ref(node.data()?)).ok()
+}
+
+fn not_a_node(block: &Block, why: PbError) -> DirError {
+    malformed(block.cid(), UnixFsError::Node(why))
 }

@@ -10,10 +10,16 @@ use crate::limits::HAMT_FANOUT_MAX;
 /// bit of the bitfield in order, each name beginning with its slot in upper-case hexadecimal.
 #[derive(Clone, Debug)]
 pub struct HamtShard<'a> {
+    slots: HamtSlots<'a>,
+    links: &'a [PbLink],
+}
+
+/// Which slots of a shard are used, for readers that look at one link only: [`HamtSlots::place`] says which one.
+#[derive(Clone, Debug)]
+pub struct HamtSlots<'a> {
     fanout: usize,
     prefix_len: usize,
     bitfield: &'a [u8],
-    links: &'a [PbLink],
 }
 
 /// What a link of a shard leads to.
@@ -25,9 +31,9 @@ pub enum HamtEntry<'a> {
     Entry(&'a [u8]),
 }
 
-impl<'a> HamtShard<'a> {
-    /// Checks a message of kind [`HamtShard`](super::Kind::HamtShard) against its links.
-    pub fn new(message: &'a UnixFs, links: &'a [PbLink]) -> Result<Self, UnixFsError> {
+impl<'a> HamtSlots<'a> {
+    /// Checks a message of kind [`HamtShard`](super::Kind::HamtShard) in a node of so many links.
+    pub fn new(message: &'a UnixFs, link_count: usize) -> Result<Self, UnixFsError> {
         let fanout = message.fanout.unwrap_or(0);
         if !(8..=HAMT_FANOUT_MAX as u64).contains(&fanout) || !fanout.is_power_of_two() {
             return Err(UnixFsError::Fanout(fanout));
@@ -41,13 +47,11 @@ impl<'a> HamtShard<'a> {
         if bitfield.len() > fanout / 8 {
             return Err(UnixFsError::BitfieldLength { bytes: bitfield.len(), fanout });
         }
-        let shard = Self { fanout, prefix_len: prefix_len(fanout), bitfield, links };
         let bits = bitfield.iter().map(|byte| byte.count_ones() as usize).sum();
-        if bits != links.len() {
-            return Err(UnixFsError::BitfieldCount { bits, links: links.len() });
+        if bits != link_count {
+            return Err(UnixFsError::BitfieldCount { bits, links: link_count });
         }
-        shard.check_names()?;
-        Ok(shard)
+        Ok(Self { fanout, prefix_len: prefix_len(fanout), bitfield })
     }
 
     /// Number of slots.
@@ -55,52 +59,78 @@ impl<'a> HamtShard<'a> {
         self.fanout
     }
 
-    /// How many hexadecimal digits of a slot begin each name.
-    pub fn prefix_len(&self) -> usize {
-        self.prefix_len
+    /// Which of the node's links is in a slot.
+    pub fn place(&self, slot: usize) -> Option<usize> {
+        let (whole, rest) = (slot / 8, slot % 8);
+        let below = self.bitfield.iter().rev().take(whole).map(|byte| byte.count_ones() as usize).sum::<usize>();
+        self.has(slot).then(|| below + (self.byte(whole) & ((1 << rest) - 1)).count_ones() as usize)
     }
 
-    /// The link in a slot.
-    pub fn link(&self, slot: usize) -> Option<(HamtEntry<'a>, &'a PbLink)> {
-        if !self.has(slot) {
-            return None;
+    /// What the link in a slot leads to, by its name, which is checked.
+    pub fn entry<'n>(&self, slot: usize, name: &'n [u8]) -> Result<HamtEntry<'n>, UnixFsError> {
+        if !begins_with_slot(name, slot, self.prefix_len) {
+            return Err(UnixFsError::SlotPrefix { name: shorten(name), slot });
         }
-        let below = (0..slot).filter(|&other| self.has(other)).count();
-        self.links.get(below).map(|link| (self.entry(link), link))
+        let entry = self.split(name);
+        if let HamtEntry::Entry(name) = entry {
+            check_entry_name(name)?;
+        }
+        Ok(entry)
     }
 
-    /// All links in order, with what they lead to.
-    pub fn entries(&self) -> impl Iterator<Item = (HamtEntry<'a>, &'a PbLink)> + '_ {
-        self.links.iter().map(|link| (self.entry(link), link))
-    }
-
-    // The bitfield is one big-endian number, leading zero bytes left out: the last byte holds slots 0 to 7.
-    fn has(&self, slot: usize) -> bool {
-        let from_end = slot / 8 + 1;
-        let byte = self.bitfield.len().checked_sub(from_end).and_then(|at| self.bitfield.get(at));
-        byte.is_some_and(|byte| byte >> (slot % 8) & 1 == 1)
-    }
-
-    fn entry(&self, link: &'a PbLink) -> HamtEntry<'a> {
-        match link.name_bytes().get(self.prefix_len..) {
+    fn split<'n>(&self, name: &'n [u8]) -> HamtEntry<'n> {
+        match name.get(self.prefix_len..) {
             None | Some([]) => HamtEntry::Shard,
             Some(name) => HamtEntry::Entry(name),
         }
     }
 
-    fn check_names(&self) -> Result<(), UnixFsError> {
-        let slots = (0..self.fanout).filter(|&slot| self.has(slot));
-        for (slot, link) in slots.zip(self.links) {
-            let name = link.name_bytes();
-            if !name.starts_with(slot_prefix(slot, self.fanout).as_bytes()) {
-                return Err(UnixFsError::SlotPrefix { name: shorten(name), slot });
-            }
-            if let HamtEntry::Entry(name) = self.entry(link) {
-                check_entry_name(name)?;
-            }
-        }
-        Ok(())
+    fn has(&self, slot: usize) -> bool {
+        self.byte(slot / 8) >> (slot % 8) & 1 == 1
     }
+
+    // The bitfield is one big-endian number, leading zero bytes left out: the last byte holds slots 0 to 7.
+    fn byte(&self, from_end: usize) -> u8 {
+        let at = self.bitfield.len().checked_sub(from_end + 1);
+        at.and_then(|at| self.bitfield.get(at)).copied().unwrap_or(0)
+    }
+}
+
+impl<'a> HamtShard<'a> {
+    /// Checks a message of kind [`HamtShard`](super::Kind::HamtShard) against its links.
+    pub fn new(message: &'a UnixFs, links: &'a [PbLink]) -> Result<Self, UnixFsError> {
+        let slots = HamtSlots::new(message, links.len())?;
+        let used = (0..slots.fanout).filter(|&slot| slots.has(slot));
+        used.zip(links).try_for_each(|(slot, link)| slots.entry(slot, link.name_bytes()).map(drop))?;
+        Ok(Self { slots, links })
+    }
+
+    /// Number of slots.
+    pub fn fanout(&self) -> usize {
+        self.slots.fanout
+    }
+
+    /// How many hexadecimal digits of a slot begin each name.
+    pub fn prefix_len(&self) -> usize {
+        self.slots.prefix_len
+    }
+
+    /// The link in a slot.
+    pub fn link(&self, slot: usize) -> Option<(HamtEntry<'a>, &'a PbLink)> {
+        let link = self.links.get(self.slots.place(slot)?)?;
+        Some((self.slots.split(link.name_bytes()), link))
+    }
+
+    /// All links in order, with what they lead to.
+    pub fn entries(&self) -> impl Iterator<Item = (HamtEntry<'a>, &'a PbLink)> + '_ {
+        self.links.iter().map(|link| (self.slots.split(link.name_bytes()), link))
+    }
+}
+
+/// Whether a name begins with the digits of [`slot_prefix`].
+fn begins_with_slot(name: &[u8], slot: usize, prefix_len: usize) -> bool {
+    let digit = |at: usize| b"0123456789ABCDEF"[slot >> (4 * (prefix_len - 1 - at)) & 0xf];
+    name.len() >= prefix_len && name.iter().take(prefix_len).enumerate().all(|(at, &byte)| byte == digit(at))
 }
 
 fn prefix_len(fanout: usize) -> usize {

@@ -20,7 +20,7 @@ use crate::limits::{DAG_PB_LINKS_MAX, SYMLINK_BYTES_MAX};
 mod hamt;
 mod leaf;
 
-pub use hamt::{HamtEntry, HamtShard, bitfield, slot_prefix};
+pub use hamt::{HamtEntry, HamtShard, HamtSlots, bitfield, slot_prefix};
 pub use leaf::{LEAF_PREFIX_BYTES_MAX, LEAF_SUFFIX_BYTES_MAX, LeafFrame};
 
 /// Multicodec number of the only hash function of sharded directories: the lower half of MurmurHash3 x64 128.

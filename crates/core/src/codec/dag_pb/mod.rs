@@ -1,7 +1,8 @@
 //! DAG-PB: protobuf nodes with links. Specification: ipld.io `dag-pb`; behaviour: what Kubo's decoder accepts.
 //!
 //! Parts: [`links`] walks the links of a block without building anything; [`PbNode`] is the whole node, whose data is
-//! a slice of the block it came from; [`PbNode::encode`] writes links before data as every IPFS implementation does.
+//! a slice of the block it came from; [`PbNode::encode`] writes links before data as every IPFS implementation does;
+//! [`Scan`] finds one link among many without decoding the others.
 //!
 //! Accepted beyond the canonical form, because old data has it and Kubo reads it: data before links, links without
 //! name or size. Refused: a link without a hash, fields out of order or twice, a second run of links, other fields and
@@ -10,6 +11,8 @@
 //! Names are bytes. Old nodes hold names that are not UTF-8; Kubo keeps them, so does this type, and a node that was
 //! read encodes to the same names. [`PbLink::name_text`] is for people.
 
+mod scan;
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -17,6 +20,8 @@ use bytes::Bytes;
 use crate::cid::{Cid, CidError};
 use crate::codec::protobuf::{self, Reader, WireError, WireType};
 use crate::limits::DAG_PB_LINKS_MAX;
+
+pub use scan::Scan;
 
 const NODE_DATA: u8 = 1;
 const NODE_LINKS: u8 = 2;
@@ -74,6 +79,13 @@ pub struct LinkRef<'a> {
     pub tsize: Option<u64>,
 }
 
+impl LinkRef<'_> {
+    /// The link with its name as a slice of `block`, from which it was read.
+    pub fn owned(self, block: &Bytes) -> PbLink {
+        PbLink { cid: self.cid, name: self.name.map(|name| block.slice_ref(name)), tsize: self.tsize }
+    }
+}
+
 /// A DAG-PB node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PbNode {
@@ -125,11 +137,7 @@ impl PbNode {
         let mut node = Self::default();
         for part in parts(block) {
             match part? {
-                Part::Link(link) => node.links.push(PbLink {
-                    cid: link.cid,
-                    name: link.name.map(|name| block.slice_ref(name)),
-                    tsize: link.tsize,
-                }),
+                Part::Link(link) => node.links.push(link.owned(block)),
                 Part::Data(data) => node.data = Some(block.slice_ref(data)),
             }
         }
@@ -199,25 +207,29 @@ pub fn data(block: &Bytes) -> Result<Option<Bytes>, PbError> {
     Ok(found)
 }
 
-enum Part<'a> {
-    Link(LinkRef<'a>),
+/// A field of a node: a link's message, not looked into, or the data.
+enum Field<'a> {
+    Link(&'a [u8]),
     Data(&'a [u8]),
 }
 
-fn parts(block: &[u8]) -> Parts<'_> {
-    Parts { reader: Reader::new(block), has_data: false, link_count: 0, last_was_link: false, failed: false }
-}
-
-struct Parts<'a> {
+/// Walks the fields of a node in order, checking their order and number.
+struct Fields<'a> {
     reader: Reader<'a>,
     has_data: bool,
     link_count: usize,
     last_was_link: bool,
-    failed: bool,
 }
 
-impl<'a> Parts<'a> {
-    fn read(&mut self) -> Result<Part<'a>, PbFault> {
+impl<'a> Fields<'a> {
+    fn new(block: &'a [u8]) -> Self {
+        Self { reader: Reader::new(block), has_data: false, link_count: 0, last_was_link: false }
+    }
+
+    fn next(&mut self) -> Result<Option<Field<'a>>, PbFault> {
+        if self.reader.is_empty() {
+            return Ok(None);
+        }
         let (field, wire_type) = self.reader.tag()?;
         if wire_type != WireType::Bytes {
             return Err(PbFault::UnexpectedField(field));
@@ -231,7 +243,7 @@ impl<'a> Parts<'a> {
                 return Err(PbFault::Duplicate(NODE_DATA));
             }
             self.last_was_link = false;
-            return Ok(Part::Data(value));
+            return Ok(Some(Field::Data(value)));
         }
         if self.link_count > 0 && !self.last_was_link {
             return Err(PbFault::Duplicate(NODE_LINKS));
@@ -241,7 +253,35 @@ impl<'a> Parts<'a> {
         if self.link_count > DAG_PB_LINKS_MAX {
             return Err(PbFault::TooManyLinks);
         }
-        Ok(Part::Link(read_link(value)?))
+        Ok(Some(Field::Link(value)))
+    }
+
+    fn error(&self, fault: PbFault) -> PbError {
+        PbError { offset: self.reader.position(), fault }
+    }
+}
+
+enum Part<'a> {
+    Link(LinkRef<'a>),
+    Data(&'a [u8]),
+}
+
+fn parts(block: &[u8]) -> Parts<'_> {
+    Parts { fields: Fields::new(block), failed: false }
+}
+
+struct Parts<'a> {
+    fields: Fields<'a>,
+    failed: bool,
+}
+
+impl<'a> Parts<'a> {
+    fn read(&mut self) -> Result<Option<Part<'a>>, PbFault> {
+        Ok(match self.fields.next()? {
+            None => None,
+            Some(Field::Data(data)) => Some(Part::Data(data)),
+            Some(Field::Link(message)) => Some(Part::Link(read_link(message)?)),
+        })
     }
 }
 
@@ -249,12 +289,12 @@ impl<'a> Iterator for Parts<'a> {
     type Item = Result<Part<'a>, PbError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed || self.reader.is_empty() {
+        if self.failed {
             return None;
         }
-        let part = self.read();
+        let part = self.read().transpose()?;
         self.failed = part.is_err();
-        Some(part.map_err(|fault| PbError { offset: self.reader.position(), fault }))
+        Some(part.map_err(|fault| self.fields.error(fault)))
     }
 }
 
