@@ -1,7 +1,7 @@
 //! Blocks: append-only segments, and an index in memory that says where each block is.
 //!
 //! Parts, from the file up: [`record`] (the bytes of a segment: a CAR v1 file), [`segments`] (the files), [`scan`] (reading
-//! one through), [`slab`] and [`writer`] (appending), [`index`] and [`index_files`] (finding), [`recover`] (opening),
+//! one through), [`slab`] and [`writer`] (appending), [`ahead`] (long reads), [`index`] and [`index_files`] (finding), [`recover`] (opening),
 //! [`prepare`] (what is worked out before a put), [`commit`] (making durable), [`list`] (which there are), [`verify`] and [`mend`]
 //! (whether they are whole), [`collect`] (for garbage collection), [`removed`] (removals that outlive the index), this file
 //! (put, get, forget).
@@ -15,6 +15,7 @@
 //! A crash may lose what was put after the last commit, and nothing else. Locks are taken in this order: the writer, the
 //! index, the collector's list; none is held during a flush.
 
+mod ahead;
 mod collect;
 mod commit;
 mod index;
@@ -48,6 +49,7 @@ pub use verify::{Verified, VerifyOptions, VerifyPlace};
 
 use crate::disk::Disk;
 use crate::{Clock, ReadCheck, StoreError};
+use ahead::Ahead;
 use commit::Commit;
 use index::NewBlock;
 use index_files::IndexFiles;
@@ -73,6 +75,7 @@ pub(crate) struct BlockOptions {
 /// The blocks of a store.
 pub(crate) struct Blocks {
     segments: Arc<Segments>,
+    ahead: Ahead,
     writer: Writer,
     pub(crate) index: RwLock<Index>,
     files: IndexFiles,
@@ -107,6 +110,7 @@ impl Blocks {
         let seed = found.index.read().seed();
         Ok(Self {
             segments,
+            ahead: Ahead::default(),
             writer,
             index: found.index,
             files: found.files,
@@ -231,7 +235,7 @@ impl Blocks {
                 Ok(record) => match self.check(cid, name, place, checksum, record) {
                     Ok(block) => return Ok(block.map(|block| (id, block))),
                     Err(why) if last => return self.get_damaged(cid, id, (place, checksum), why),
-                    Err(_) => {}
+                    Err(_) => self.ahead.forget(place.segment),
                 },
                 Err(error) if last => return Err(error),
                 Err(_) => {}
@@ -367,8 +371,14 @@ impl Blocks {
         let mut bytes = if !memory.is_empty() && memory.start <= offset {
             vec![0; in_memory]
         } else {
+            let file = self.segments.file(segment)?;
+            if in_memory == 0
+                && let Some(bytes) = self.ahead.read(&file, segment, offset, len)
+            {
+                return Ok(bytes);
+            }
             let fail = |e| StoreError::io("read", &self.segments.path(segment), e);
-            let mut bytes = self.segments.file(segment)?.read_up_to(len, offset).map_err(fail)?;
+            let mut bytes = file.read_up_to(len, offset).map_err(fail)?;
             if bytes.len() < in_memory {
                 bytes.resize(in_memory, 0);
             }

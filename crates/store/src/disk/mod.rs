@@ -65,6 +65,19 @@ pub trait DiskFile: Send + Sync {
         self.write_at(bytes, offset)
     }
 
+    /// Whether the byte at `offset` can be read without waiting for the disk; true where nobody knows.
+    fn is_cached(&self, offset: u64) -> bool {
+        let _ = offset;
+        true
+    }
+
+    /// Reads past the page cache until `buffer` is full or the file ends; `None` if the file system does not allow it.
+    /// Address, length and offset are multiples of [`ALIGN`].
+    fn read_bulk_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        let _ = (buffer, offset);
+        Ok(None)
+    }
+
     /// Cuts or extends the file.
     fn set_len(&self, len: u64) -> io::Result<()>;
 

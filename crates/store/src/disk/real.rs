@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use rustix::buffer::spare_capacity;
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::{ALIGN, Disk, DiskFile, Open};
 
@@ -20,7 +20,7 @@ impl Disk for RealDisk {
         let mut options = OpenOptions::new();
         options.read(true).write(how != Open::Read).create_new(how == Open::Create).mode(0o600);
         let file = options.open(path)?;
-        Ok(Arc::new(RealFile { file, path: path.to_owned(), direct: OnceLock::new() }))
+        Ok(Arc::new(RealFile { file, how, path: path.to_owned(), direct: OnceLock::new() }))
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -47,8 +47,9 @@ impl Disk for RealDisk {
 
 struct RealFile {
     file: File,
+    how: Open,
     path: PathBuf,
-    /// A second handle for bulk writes; `None` where the file system refuses direct I/O (tmpfs, some overlays).
+    /// A second handle for large reads and writes; `None` where the file system refuses direct I/O (tmpfs, some overlays).
     direct: OnceLock<Option<File>>,
 }
 
@@ -56,7 +57,7 @@ impl RealFile {
     fn direct(&self) -> Option<&File> {
         let open = || {
             let flag = rustix::fs::OFlags::DIRECT.bits() as i32;
-            OpenOptions::new().write(true).custom_flags(flag).open(&self.path).ok()
+            OpenOptions::new().read(true).write(self.how != Open::Read).custom_flags(flag).open(&self.path).ok()
         };
         self.direct.get_or_init(open).as_ref()
     }
@@ -108,6 +109,33 @@ impl DiskFile for RealFile {
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.write_at(bytes, offset),
             other => other,
         }
+    }
+
+    fn is_cached(&self, offset: u64) -> bool {
+        let mut byte = [0];
+        let read = preadv2(&self.file, &mut [io::IoSliceMut::new(&mut byte)], offset, ReadWriteFlags::NOWAIT);
+        // Any other error is for the read that follows.
+        read != Err(Errno::AGAIN)
+    }
+
+    fn read_bulk_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        debug_assert!(buffer.len().is_multiple_of(ALIGN) && offset.is_multiple_of(ALIGN as u64));
+        let Some(direct) = self.direct() else { return Ok(None) };
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match direct.read_at(rest, offset + done as u64) {
+                Ok(got) => done += got,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // The flag was accepted, the read was not.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(None),
+                Err(error) => return Err(error),
+            }
+            // A read that ends inside a page has reached the end of the file.
+            if done == 0 || !done.is_multiple_of(ALIGN) {
+                break;
+            }
+        }
+        Ok(Some(done))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
