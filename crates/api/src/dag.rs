@@ -161,9 +161,10 @@ pub trait Dag: Send + Sync {
     /// Sizes of DAGs.
     fn stat(&self, roots: Vec<Cid>) -> ItemStream<DagStatItem>;
 
-    /// Imports archives (CAR v1 or v2), one after the other. Every block is verified; a wrong one ends the import
-    /// with an error and nothing of that archive is pinned.
-    fn import(&self, cars: Vec<ByteStream>, options: DagImportOptions) -> ItemStream<CarImported>;
+    /// Imports archives (CAR v1 or v2), one after the other, and pins their roots when all are read: one archive may
+    /// hold what the root in another needs. Every block is verified; a wrong one ends the import with an error and
+    /// nothing is pinned.
+    fn import(&self, cars: ItemStream<ByteStream>, options: DagImportOptions) -> ItemStream<CarImported>;
 
     /// An archive (CAR v1). A missing block is an error inside the stream.
     fn export(&self, request: ExportRequest) -> Answer<'_, ByteStream>;

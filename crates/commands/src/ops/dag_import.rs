@@ -105,31 +105,29 @@ impl Op for DagImport {
     }
 }
 
-/// Archives one after the other: the next one begins where the last one ends, so each is an import of its own.
+/// Archives one after the other: the next one begins where the last one ends.
 fn imported(
     api: Api,
     call: Call,
-    mut archives: ItemStream<merkury_api::InputEntry>,
+    archives: ItemStream<merkury_api::InputEntry>,
     options: DagImportOptions,
 ) -> ItemStream<DagImportOut> {
     async_stream::try_stream! {
         let mut total = ImportStats::default();
         let mut roots = Vec::new();
-        while let Some(archive) = next_file(&mut archives).await? {
-            let mut events = one(&api, archive, &options);
-            while let Some(event) = events.try_next().await? {
-                match event {
-                    CarImported::Root { cid, pin_error } => {
-                        roots.push(cid.clone());
-                        if options.pin_roots {
-                            let root = ImportedRoot { cid: cid.into(), pin_error_msg: pin_error.unwrap_or_default() };
-                            yield DagImportOut { root: Some(root), stats: None };
-                        }
+        let mut events = api.dag.import(files(archives), options.clone());
+        while let Some(event) = events.try_next().await? {
+            match event {
+                CarImported::Root { cid, pin_error } => {
+                    roots.push(cid.clone());
+                    if options.pin_roots {
+                        let root = ImportedRoot { cid: cid.into(), pin_error_msg: pin_error.unwrap_or_default() };
+                        yield DagImportOut { root: Some(root), stats: None };
                     }
-                    CarImported::Stats { blocks, bytes } => {
-                        total.block_count = total.block_count.saturating_add(blocks);
-                        total.block_bytes_count = total.block_bytes_count.saturating_add(bytes);
-                    }
+                }
+                CarImported::Stats { blocks, bytes } => {
+                    total.block_count = total.block_count.saturating_add(blocks);
+                    total.block_bytes_count = total.block_bytes_count.saturating_add(bytes);
                 }
             }
         }
@@ -141,6 +139,10 @@ fn imported(
     .boxed()
 }
 
-fn one(api: &Api, archive: ByteStream, options: &DagImportOptions) -> ItemStream<CarImported> {
-    api.dag.import(vec![archive], options.clone())
+/// The content of each entry; each is read to its end before the next is asked for.
+fn files(archives: ItemStream<merkury_api::InputEntry>) -> ItemStream<ByteStream> {
+    stream::try_unfold(archives, |mut archives| async move {
+        Ok(next_file(&mut archives).await?.map(|file| (file, archives)))
+    })
+    .boxed()
 }

@@ -158,14 +158,13 @@ impl Dag for Handle {
         let total_size = 10 * dags.len() as u64;
         one(DagStatItem::Done { unique_blocks: 2 * dags.len() as u64, dags, total_size, shared_size: 0 })
     }
-    fn import(&self, cars: Vec<ByteStream>, _: DagImportOptions) -> ItemStream<CarImported> {
-        stream::iter(cars)
-            .then(|car| async move {
-                let bytes: usize =
-                    car.map_ok(|chunk| chunk.len()).try_fold(0, |sum, len| async move { Ok(sum + len) }).await?;
-                Ok(CarImported::Stats { blocks: 1, bytes: bytes as u64 })
-            })
-            .boxed()
+    fn import(&self, cars: ItemStream<ByteStream>, _: DagImportOptions) -> ItemStream<CarImported> {
+        cars.and_then(|car| async move {
+            let bytes: usize =
+                car.map_ok(|chunk| chunk.len()).try_fold(0, |sum, len| async move { Ok(sum + len) }).await?;
+            Ok(CarImported::Stats { blocks: 1, bytes: bytes as u64 })
+        })
+        .boxed()
     }
     /// Some bytes, then a failure.
     fn export(&self, _: ExportRequest) -> Answer<'_, ByteStream> {

@@ -268,7 +268,7 @@ impl Dag for Memory {
         nothing::nothing()
     }
 
-    fn import(&self, _: Vec<ByteStream>, _: DagImportOptions) -> ItemStream<CarImported> {
+    fn import(&self, _: ItemStream<ByteStream>, _: DagImportOptions) -> ItemStream<CarImported> {
         nothing::nothing()
     }
 

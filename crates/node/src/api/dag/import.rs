@@ -4,6 +4,7 @@
 //! earlier groups stay as garbage, which the next collection takes.
 
 use bytes::Bytes;
+use futures::StreamExt;
 use merkury_api::{ApiError, ByteStream, CarImported, DagImportOptions, ItemStream};
 use merkury_core::car::{CarError, CarReader};
 use merkury_core::{Block, BlockHas, BlockPut, Cid};
@@ -19,14 +20,19 @@ const GROUP_BLOCKS: usize = 1024;
 /// … or this many bytes of them.
 const GROUP_BYTES: usize = 8 << 20;
 
-pub(super) fn import(handle: &Handle, cars: Vec<ByteStream>, options: DagImportOptions) -> ItemStream<CarImported> {
+pub(super) fn import(
+    handle: &Handle,
+    mut cars: ItemStream<ByteStream>,
+    options: DagImportOptions,
+) -> ItemStream<CarImported> {
     let handle = handle.clone();
     stream::from_blocking(move |items| {
         let store = handle.inner.store()?;
         let (put, keep) = (handle.inner.put()?, store.temp_pin());
         let mut totals = Totals::default();
         let mut roots: Vec<Cid> = Vec::new();
-        for car in cars {
+        while let Some(car) = Runtime::current().block_on(cars.next()) {
+            let car = car?;
             for root in read_archive(&*put, car, options.allow_big, &mut totals)? {
                 // What it lacks may be fetched, as cache that only this name keeps.
                 keep.protect(&root);

@@ -43,7 +43,7 @@ impl Dag for Handle {
         stat(self.clone(), roots)
     }
 
-    fn import(&self, cars: Vec<ByteStream>, options: DagImportOptions) -> ItemStream<CarImported> {
+    fn import(&self, cars: ItemStream<ByteStream>, options: DagImportOptions) -> ItemStream<CarImported> {
         import::import(self, cars, options)
     }
 
