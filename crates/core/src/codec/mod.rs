@@ -58,7 +58,7 @@ pub fn links(codec: u64, block: &[u8]) -> Result<Vec<Cid>, CodecError> {
     match codec {
         code::RAW | code::LIBP2P_KEY | code::CBOR | code::JSON => Ok(Vec::new()),
         code::DAG_PB => Ok(dag_pb::links(block).map(|link| link.map(|link| link.cid)).collect::<Result<_, _>>()?),
-        code::DAG_CBOR => Ok(links_of_events(dag_cbor::events(block))?),
+        code::DAG_CBOR => Ok(links_of_events(dag_cbor::structure(block))?),
         code::DAG_JSON => Ok(links_of_events(dag_json::events(block))?),
         code::DAG_JOSE => Ok(dag_jose::links(block)?),
         code::GIT_RAW => Ok(git_raw::links(block)?),

@@ -66,7 +66,8 @@ fn dag_cbor() {
         ("nonminimal_int", vec![0x18, 0x01], Reject),
         ("dup_keys", b"\xa2\x61a\x01\x61a\x02".to_vec(), Reject),
         ("int_key", vec![0xa1, 0x01, 0x01], Reject),
-        ("bad_utf8", vec![0x61, 0xff], Reject),
+        // Its value is refused (see `codecs`); its links are needed to keep and send what others have made.
+        ("bad_utf8", vec![0x61, 0xff], Accept),
         ("trailing", vec![0xf6, 0xf6], Reject),
         ("tag42_no_zero", vec![0xd8, 0x2a, 0x41, 0x01], Reject),
         ("tag42_text", b"\xd8\x2a\x61a".to_vec(), Reject),
