@@ -59,7 +59,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a varint of up to 64 bits.
+    #[inline]
     pub fn varint(&mut self) -> Result<u64, WireError> {
+        // Nearly all are tags and short lengths.
+        if let Some(&byte) = self.bytes.get(self.position).filter(|&&byte| byte < 0x80) {
+            self.position += 1;
+            return Ok(u64::from(byte));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u64, WireError> {
         let rest = self.bytes.get(self.position..).unwrap_or_default();
         let mut value = 0u64;
         for (i, &byte) in rest.iter().take(10).enumerate() {
@@ -77,6 +87,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a field number and how its value is written.
+    #[inline]
     pub fn tag(&mut self) -> Result<(u32, WireType), WireError> {
         let tag = self.varint()?;
         let field = tag >> 3;
@@ -94,6 +105,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a length and that many bytes.
+    #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], WireError> {
         let length = usize::try_from(self.varint()?).map_err(|_| WireError::Truncated)?;
         self.take(length)
@@ -115,6 +127,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn take(&mut self, length: usize) -> Result<&'a [u8], WireError> {
         let end = self.position.checked_add(length).ok_or(WireError::Truncated)?;
         let taken = self.bytes.get(self.position..end).ok_or(WireError::Truncated)?;

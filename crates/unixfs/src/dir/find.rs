@@ -26,29 +26,20 @@ pub(crate) async fn find_in_block(
     name: &[u8],
     steps: &mut Vec<Cid>,
 ) -> Result<Option<DirEntry>, DirError> {
-    let node = scan(block)?;
-    if let Some(message) = message_of(block, &node)
-        && message.kind == Kind::HamtShard
-    {
-        return find_in_shards(get, block, name, steps).await;
-    }
-    // Plain dag-pb has named links too; of a name that stands twice the first counts.
-    let link = node.link_named(name).map_err(|why| not_a_node(block, why))?;
-    Ok(link.map(|link| DirEntry::of_link(&link.owned(block.data()))))
-}
-
-async fn find_in_shards(
-    get: &dyn BlockGet,
-    root: &Block,
-    name: &[u8],
-    steps: &mut Vec<Cid>,
-) -> Result<Option<DirEntry>, DirError> {
     let hash = NameHash::of(name);
-    let mut block = root.clone();
+    let mut block = block.clone();
     for level in 0.. {
         let fault = |why| malformed(block.cid(), why);
         let node = scan(&block)?;
-        let message = message_of(&block, &node).ok_or_else(|| fault(UnixFsError::NoData))?;
+        let message = match message_of(&block, &node) {
+            Some(message) if message.kind == Kind::HamtShard => message,
+            // Plain dag-pb has named links too; of a name that stands twice the first counts.
+            _ if level == 0 => {
+                let link = node.link_named(name).map_err(|why| not_a_node(&block, why))?;
+                return Ok(link.map(|link| DirEntry::of_link(&link.owned(block.data()))));
+            }
+            _ => return Err(DirError::NotADirectory { cid: block.cid().clone() }),
+        };
         let slots = HamtSlots::new(&message, node.link_count()).map_err(fault)?;
         let slot = hash.slot(level, fanout_bits(slots.fanout())?)?;
         let Some(place) = slots.place(slot) else { return Ok(None) };
