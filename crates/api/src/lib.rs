@@ -13,6 +13,7 @@ mod config;
 mod dag;
 mod error;
 mod files;
+mod history;
 mod keys;
 mod mfs;
 mod migrate;
@@ -36,8 +37,9 @@ pub use files::{
     AddEvent, AddInput, AddOptions, DirEntry, EntryBody, FileRead, FileStat, Files, InputEntry, ListOptions, Metadata,
     NodeKind, ReadRange, TarOptions,
 };
+pub use history::{History, UndoStep, Undone};
 pub use keys::{KeyInfo, KeyKind, Keys};
-pub use mfs::{Mfs, MfsCopyOptions, MfsEntry, MfsNodeOptions, MfsStat, MfsWriteOptions};
+pub use mfs::{Mfs, MfsChange, MfsCopyOptions, MfsEntry, MfsNodeOptions, MfsRootChange, MfsStat, MfsWriteOptions};
 pub use migrate::{Migrate, MigrateEvent, MigrateProgress, MigrateRequest, Migrated};
 pub use names::{Names, Resolved};
 pub use peers::{BitswapStat, ConnectionDirection, ConnectionInfo, Identity, KnownPeer, Ledger, PeerIdentify, Peers};
@@ -92,6 +94,8 @@ pub struct Api {
     pub files: Arc<dyn Files>,
     /// The mutable file system.
     pub mfs: Arc<dyn Mfs>,
+    /// What can be undone.
+    pub history: Arc<dyn History>,
     /// What is kept.
     pub pins: Arc<dyn Pins>,
     /// Paths and names.

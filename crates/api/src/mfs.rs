@@ -1,5 +1,8 @@
 //! The mutable file system: ordinary paths over immutable nodes. Paths are absolute, `/a/b`.
 
+use std::fmt;
+
+use bytes::Bytes;
 use merkury_core::Cid;
 
 use crate::{Answer, ByteStream, ItemStream, Metadata, NodeKind};
@@ -79,6 +82,99 @@ pub struct MfsEntry {
     pub metadata: Metadata,
 }
 
+/// One change of a batch. `Display` is the command that makes it, for people and for the list of what can be undone.
+#[derive(Clone, Debug)]
+pub enum MfsChange {
+    /// Makes a directory.
+    Mkdir {
+        /// Where.
+        path: String,
+        /// Make missing parents; no error when it exists.
+        parents: bool,
+        /// How it is built.
+        node: MfsNodeOptions,
+    },
+    /// Writes bytes into a file.
+    Write {
+        /// The file.
+        path: String,
+        /// The bytes.
+        data: Bytes,
+        /// How; `flush` does not count in a batch.
+        options: MfsWriteOptions,
+    },
+    /// Copies without copying data.
+    Copy {
+        /// A path of the file system, or `/ipfs/…`.
+        source: String,
+        /// Where to.
+        target: String,
+        /// How; `flush` does not count in a batch.
+        options: MfsCopyOptions,
+    },
+    /// Moves or renames.
+    Rename {
+        /// What.
+        source: String,
+        /// Where to.
+        target: String,
+    },
+    /// Removes a path.
+    Remove {
+        /// What.
+        path: String,
+        /// Directories too, with all that is in them.
+        recursive: bool,
+        /// Also what cannot be read; no error when it is not there.
+        force: bool,
+    },
+    /// Sets permissions; 0 takes them away.
+    SetMode {
+        /// Of what.
+        path: String,
+        /// The twelve bits.
+        mode: u32,
+    },
+    /// Sets the time of modification.
+    Touch {
+        /// Of what.
+        path: String,
+        /// Seconds since the epoch and nanoseconds.
+        mtime: (i64, u32),
+    },
+    /// Names a directory by another CID version or hash function.
+    ChangeCid {
+        /// The directory.
+        path: String,
+        /// How; nothing changes when neither is said.
+        node: MfsNodeOptions,
+    },
+}
+
+impl fmt::Display for MfsChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mkdir { path, .. } => write!(f, "files mkdir {path}"),
+            Self::Write { path, .. } => write!(f, "files write {path}"),
+            Self::Copy { source, target, .. } => write!(f, "files cp {source} {target}"),
+            Self::Rename { source, target } => write!(f, "files mv {source} {target}"),
+            Self::Remove { path, .. } => write!(f, "files rm {path}"),
+            Self::SetMode { mode, path } => write!(f, "files chmod {mode:04o} {path}"),
+            Self::Touch { path, .. } => write!(f, "files touch {path}"),
+            Self::ChangeCid { path, .. } => write!(f, "files chcid {path}"),
+        }
+    }
+}
+
+/// A root that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MfsRootChange {
+    /// What it was; `None` when the file system was never written to.
+    pub old: Option<Cid>,
+    /// What it is.
+    pub new: Cid,
+}
+
 /// The mutable file system.
 pub trait Mfs: Send + Sync {
     /// Makes a directory.
@@ -90,7 +186,7 @@ pub trait Mfs: Send + Sync {
     /// Bytes of a file.
     fn read(&self, path: String, offset: u64, count: Option<u64>) -> Answer<'_, ByteStream>;
 
-    /// Entries of a directory, or the one entry of a file. Sorted by name.
+    /// Entries of a directory in its own order, or the one entry of a file.
     fn list(&self, path: String, long: bool) -> Answer<'_, ItemStream<MfsEntry>>;
 
     /// What a path is; `/ipfs/…` and `/ipns/…` are allowed too.
@@ -107,4 +203,14 @@ pub trait Mfs: Send + Sync {
 
     /// Makes a path durable and returns its CID.
     fn flush(&self, path: String) -> Answer<'_, Cid>;
+
+    /// Makes one change that has no method of its own.
+    fn change(&self, change: MfsChange, flush: bool) -> Answer<'_, ()>;
+
+    /// Makes all changes, durably and in one step, or none. Returns the root. An error names the change by its place,
+    /// counted from one.
+    fn batch(&self, changes: Vec<MfsChange>) -> Answer<'_, Cid>;
+
+    /// Puts another directory in the place of the root; without one an empty one. It must be stored here.
+    fn replace_root(&self, root: Option<Cid>) -> Answer<'_, MfsRootChange>;
 }

@@ -32,6 +32,7 @@ pub mod text;
 pub mod tree;
 pub mod value;
 pub mod version;
+pub mod words;
 
 pub use op::{AnyOp, Body, Call, Cx, Op, Render, Reply, Request, WireReply};
 pub use options::Options;

@@ -14,6 +14,7 @@ use merkury_core::{BlockPut, ErrorKind};
 use merkury_net::Net;
 use merkury_store::wrap::NoCopy;
 use merkury_store::{Repo, RepoError, RepoLock, Store, StoreError};
+use merkury_unixfs::mfs::MfsOptions;
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 
@@ -33,8 +34,7 @@ pub(crate) struct Inner {
     /// There with the network: fetched blocks go through it.
     pub(crate) ingest: OnceLock<Ingest>,
     store: Mutex<Option<OpenStore>>,
-    /// One change of MFS at a time; the root's CID is read and replaced under it.
-    pub(crate) mfs: tokio::sync::Mutex<MfsState>,
+    pub(crate) mfs: MfsState,
     pub(crate) stop: tokio::sync::watch::Sender<bool>,
     /// The tasks that look after the store, in a daemon.
     pub(crate) upkeep: Mutex<Vec<tokio::task::AbortHandle>>,
@@ -109,7 +109,7 @@ impl Inner {
             net: OnceLock::new(),
             ingest: OnceLock::new(),
             store: Mutex::new(None),
-            mfs: tokio::sync::Mutex::default(),
+            mfs: MfsState::default(),
             stop: tokio::sync::watch::Sender::new(false),
             upkeep: Mutex::new(Vec::new()),
             closing: AtomicBool::new(false),
@@ -163,6 +163,19 @@ impl Inner {
             Some(net) => Arc::new(ToldPut { store, exchange: net.exchange().clone() }),
             None => store,
         })
+    }
+
+    /// Makes durable what was changed in the mutable file system without a flush, before the node closes.
+    pub(crate) fn save_files(&self) {
+        let stores = self.store.lock().as_ref().map(|open| open.stores.clone());
+        if let (Some(stores), Ok(options)) = (stores, self.mfs_options()) {
+            self.mfs.save_at_close(&stores, &options);
+        }
+    }
+
+    /// How the mutable file system builds nodes, by the configuration.
+    pub(crate) fn mfs_options(&self) -> Result<MfsOptions, ApiError> {
+        Ok(config::import::mfs_options(&self.config.read())?)
     }
 
     /// Gives the store and the lock back; handles that still work keep them until they end.

@@ -15,6 +15,7 @@ mod api;
 pub mod config;
 mod expiry;
 mod getter;
+mod history;
 mod ingest;
 mod init;
 mod inner;
@@ -121,6 +122,7 @@ impl OpenNode {
         if let Some(net) = self.inner.net.get() {
             net.shutdown().await;
         }
+        self.inner.save_files();
         self.inner.close_store();
     }
 }

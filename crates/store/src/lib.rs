@@ -41,7 +41,7 @@ pub use pins::{PIN_NAME_BYTES_MAX, Pin, PinKind, PinnedHow, Pins};
 pub use quarantine::Quarantined;
 pub use quota::Allowance;
 pub use repo::{Holder, KeyStore, KeyStoreError, REPO_VERSION, Repo, RepoError, RepoLock};
-pub use roots::{Meta, Roots};
+pub use roots::{Meta, Roots, RootsChange};
 pub use store::{Options, ReadCheck, Store, StoreStat, VerifyEvent};
 pub use temp::TempPin;
 pub use walk::Measured;

@@ -3,6 +3,7 @@
 use merkury_core::Cid;
 
 use crate::meta::{Change, Entry, Tables};
+use crate::temp::TempPin;
 use crate::{Store, StoreError};
 
 pub(crate) const TABLE: &str = "roots";
@@ -16,7 +17,7 @@ pub struct Roots<'a> {
     pub(crate) store: &'a Store,
 }
 
-impl Roots<'_> {
+impl<'a> Roots<'a> {
     /// The CID under a name.
     pub fn get(&self, name: &str) -> Result<Option<Cid>, StoreError> {
         match self.store.tables()?.get(TABLE, name.as_bytes()) {
@@ -34,6 +35,11 @@ impl Roots<'_> {
         self.store.tables()?.commit(&[change])
     }
 
+    /// Several changes of names, and of one table beside them, in one step.
+    pub fn change(&self) -> RootsChange<'a> {
+        RootsChange { store: self.store, keep: self.store.temp_pin(), changes: Vec::new() }
+    }
+
     /// Forgets a name. No error when there is none.
     pub fn remove(&self, name: &str) -> Result<(), StoreError> {
         let tables = self.store.tables()?;
@@ -46,6 +52,46 @@ impl Roots<'_> {
     /// All names and their CIDs.
     pub fn list(&self) -> Result<Vec<(String, Cid)>, StoreError> {
         named(self.store.tables()?)
+    }
+}
+
+/// Changes of named roots and of tables that are made together; got with [`Roots::change`].
+#[must_use = "nothing is changed before commit"]
+pub struct RootsChange<'a> {
+    store: &'a Store,
+    /// Keeps what is named here until the names are durable.
+    keep: TempPin,
+    changes: Vec<Change>,
+}
+
+impl RootsChange<'_> {
+    /// Points a name at a CID.
+    pub fn set(mut self, name: &str, cid: &Cid) -> Self {
+        self.keep.protect(cid);
+        self.changes.push(Change::Set { table: TABLE, key: name.into(), value: cid.to_bytes() });
+        self
+    }
+
+    /// Forgets a name.
+    pub fn remove(mut self, name: &str) -> Self {
+        self.changes.push(Change::Delete { table: TABLE, key: name.into() });
+        self
+    }
+
+    /// Gives a key of a table (see [`Store::meta`]) a value, or forgets it.
+    pub fn note(mut self, table: &'static str, key: &[u8], value: Option<&[u8]>) -> Self {
+        let key = key.to_vec();
+        self.changes.push(match value {
+            Some(value) => Change::Set { table, key, value: value.to_vec() },
+            None => Change::Delete { table, key },
+        });
+        self
+    }
+
+    /// Makes the changes, all or none. Returns when the blocks put so far and the changes are durable, in this order.
+    pub fn commit(self) -> Result<(), StoreError> {
+        self.store.commit_blocks()?;
+        self.store.tables()?.commit(&self.changes)
     }
 }
 

@@ -12,6 +12,7 @@ mod gateway;
 mod helia;
 mod hostile;
 mod interop;
+mod mfs;
 mod rpc_client;
 mod trees;
 
@@ -36,6 +37,7 @@ type Suite = (&'static str, &'static str, fn(&Context, &mut Tally) -> Res<()>);
 const SUITES: &[Suite] = &[
     ("trees", "500 generated trees with random options: every CID printed equals Kubo's", trees::run),
     ("cli-api", "each command line drives the other's daemon", cli_api::run),
+    ("mfs", "generated MFS scripts: every answer and every root equals Kubo's", mfs::run),
     ("interop", "Kubo and Merkury exchange files, directories, HAMTs and CARs over Noise, TLS and QUIC", interop::run),
     ("helia", "Helia and Merkury exchange the same over TCP with Noise", helia::run),
     ("dht", "a private DHT of three Kubo and three Merkury nodes", dht::run),

@@ -75,11 +75,12 @@ pub(crate) fn mfs_path(text: &str) -> Result<String, ApiError> {
 
 /// A path into content, or one of the mutable file system.
 pub(crate) fn content_or_mfs_path(text: &str) -> Result<String, ApiError> {
-    let is_content = ["/ipfs/", "/ipns/", "ipfs://", "ipns://"].iter().any(|start| text.starts_with(start));
-    if is_content {
-        return Ok(crate::cids::parse_path(text)?.to_string());
+    // A lone CID is no path here, and what is not quite a path into content may be one of the file system.
+    let may_be_content = text.starts_with('/') || text.contains(':');
+    match may_be_content.then(|| merkury_core::ContentPath::parse(text).ok()).flatten() {
+        Some(path) => Ok(path.to_string()),
+        None => mfs_path(text),
     }
-    mfs_path(text)
 }
 
 /// `--cid-version` and `--hash` of the mutable file system.
@@ -147,9 +148,39 @@ pub(crate) fn offline_words(mut error: ApiError) -> ApiError {
     error
 }
 
-/// Mode and time as the wire carries them beside names.
-pub(crate) fn mode_text(metadata: &Metadata) -> String {
-    metadata.mode.map(|mode| format!("{mode:04o}")).unwrap_or_default()
+/// Kind and permissions of a node in the bits of Go's `os.FileMode`; 0 when no permissions are stored.
+pub(crate) fn go_mode(kind: merkury_api::NodeKind, metadata: &Metadata) -> u32 {
+    use merkury_api::NodeKind;
+    let permissions = metadata.mode.unwrap_or(0) & 0o7777;
+    let kind_bit = match kind {
+        NodeKind::Directory => 1 << 31,
+        NodeKind::Symlink => 1 << 27,
+        _ => 0,
+    };
+    match (permissions, kind) {
+        (0, NodeKind::Symlink) => kind_bit | 0o777,
+        (0, _) => 0,
+        // Kubo moves the sticky bit from the place of another one, so that it never shows.
+        _ => kind_bit | (permissions & 0o777) | ((permissions & 0o6000) << 12) | ((permissions & 0o1000) << 11),
+    }
+}
+
+/// Permissions that Kubo stores for bits of Go's `os.FileMode`.
+pub(crate) fn permissions_of_go_mode(mode: u32) -> u32 {
+    ((mode & 0xC0_0000) >> 12) | ((mode & (1 << 20)) >> 11) | (mode & 0o777)
+}
+
+/// Bits of Go's `os.FileMode` as Go prints them, in lower case.
+pub(crate) fn go_mode_letters(mode: u32) -> String {
+    let mut text: String =
+        "daltldpsugct?".chars().enumerate().filter(|(at, _)| mode & (1 << (31 - at)) != 0).map(|(_, c)| c).collect();
+    if text.is_empty() {
+        text.push('-');
+    }
+    for (at, letter) in "rwxrwxrwx".chars().enumerate() {
+        text.push(if mode & (1 << (8 - at)) != 0 { letter } else { '-' });
+    }
+    text
 }
 
 /// A Unix mode as `ls -l` shows it, `kind` first.

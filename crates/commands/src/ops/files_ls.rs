@@ -28,15 +28,6 @@ pub struct FilesEntry {
     pub size: u64,
     /// Its CID.
     pub hash: String,
-    /// Mode in octal digits.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub mode: String,
-    /// Modification time.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub mtime: i64,
-    /// Its nanoseconds.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub mtime_nsecs: u32,
 }
 
 impl Op for FilesLs {
@@ -57,6 +48,10 @@ impl Op for FilesLs {
             let long = call.options.flag("long");
             let api = cx.api(&call)?;
             let cids = CidText::of(&call)?;
+            // As in Kubo the base counts for a lone file and not for what is in a directory.
+            let based = long && call.options.is_given("cid-base");
+            let is_file = based && api.mfs.stat(path.clone(), false).await?.kind != NodeKind::Directory;
+            let hash = |cid: &merkury_core::Cid| if is_file { cids.text(cid) } else { cid.to_string() };
             let mut items = api.mfs.list(path, long).await?;
             let mut entries = Vec::new();
             while let Some(entry) = items.try_next().await? {
@@ -65,15 +60,11 @@ impl Op for FilesLs {
                     entries.push(FilesEntry { name, ..FilesEntry::default() });
                     continue;
                 }
-                let (mtime, mtime_nsecs) = entry.metadata.mtime.unwrap_or_default();
                 entries.push(FilesEntry {
                     name,
                     r#type: u8::from(entry.kind == NodeKind::Directory),
                     size: entry.size,
-                    hash: entry.cid.map(|cid| cids.text(&cid)).unwrap_or_default(),
-                    mode: super::common::mode_text(&entry.metadata),
-                    mtime,
-                    mtime_nsecs,
+                    hash: entry.cid.as_ref().map(hash).unwrap_or_default(),
                 });
             }
             Ok(Reply::One(FilesLsOut { entries: Some(entries).filter(|entries| !entries.is_empty()) }))

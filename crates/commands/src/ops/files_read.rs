@@ -25,14 +25,18 @@ impl Op for FilesRead {
         Box::pin(async move {
             let call = request.call;
             let path = mfs_path(call.arg(0)?)?;
-            let offset = call.options.count("offset", "cannot specify negative offset")?.unwrap_or(0);
-            let count = call.options.count("count", "cannot specify negative 'count'")?;
-            let stream = cx.api(&call)?.mfs.read(path.clone(), offset, count).await.map_err(|mut error| {
-                if error.message == "file does not exist" {
-                    error.message = format!("{path}: {}", error.message);
-                }
-                error
-            })?;
+            let (offset, count) = (call.options.int("offset").unwrap_or(0), call.options.int("count"));
+            let mfs = cx.api(&call)?.mfs;
+            // As in Kubo the file is looked for before the numbers are.
+            let Ok(first) = u64::try_from(offset) else {
+                drop(mfs.read(path, 0, Some(0)).await?);
+                return Err(ApiError::invalid("cannot specify negative offset"));
+            };
+            let Ok(wanted) = count.map(u64::try_from).transpose() else {
+                drop(mfs.read(path, first, Some(0)).await?);
+                return Err(ApiError::invalid("cannot specify negative 'count'"));
+            };
+            let stream = mfs.read(path, first, wanted).await?;
             Ok(Reply::Bytes(BytesReply { content_type: "text/plain", length: None, stream }))
         })
     }

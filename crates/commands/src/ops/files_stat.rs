@@ -2,7 +2,7 @@
 
 use merkury_api::{MfsStat, NodeKind};
 
-use super::common::{FLUSH, content_or_mfs_path, mode_letters};
+use super::common::{FLUSH, content_or_mfs_path, go_mode, go_mode_letters};
 use super::prelude::*;
 use crate::stamp::Stamp;
 
@@ -80,7 +80,7 @@ impl Op for FilesStat {
 
     fn text(item: FilesStatOut, call: &Call, (): &mut (), out: &mut Out<'_>) -> TextResult {
         let mode = u32::from_str_radix(&item.mode, 8).unwrap_or(0);
-        let letters = if mode == 0 { NOT_SET.to_owned() } else { mode_letters('-', mode & 0o777) };
+        let letters = if mode == 0 { NOT_SET.to_owned() } else { go_mode_letters(mode) };
         let octal = if mode == 0 { NOT_SET.to_owned() } else { format!("0{:o}", mode & 0o777) };
         let stamp = Stamp { seconds: item.mtime, nanoseconds: item.mtime_nsecs };
         let time = |text: String| if item.mtime > 0 { text } else { NOT_SET.to_owned() };
@@ -139,6 +139,8 @@ fn shown(stat: MfsStat, cids: CidText) -> Result<FilesStatOut, ApiError> {
         size_local: stat.local.map_or(0, |(_, bytes)| bytes),
         mtime,
         mtime_nsecs,
-        mode: super::common::mode_text(&stat.metadata),
+        mode: Some(go_mode(stat.kind, &stat.metadata))
+            .filter(|mode| *mode != 0)
+            .map_or_else(String::new, |mode| format!("{mode:04o}")),
     })
 }

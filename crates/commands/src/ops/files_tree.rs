@@ -24,6 +24,15 @@ pub struct FilesFlushOut {
     pub cid: String,
 }
 
+/// Where a copy goes: into a directory it keeps its name.
+pub(crate) fn copy_target(source: &str, target: &str) -> Result<String, ApiError> {
+    let mut target = mfs_path(target)?;
+    if target.ends_with('/') {
+        target.push_str(source.rsplit('/').next().unwrap_or_default());
+    }
+    Ok(target)
+}
+
 impl Op for FilesMkdir {
     const SPEC: &'static Spec = &Spec {
         path: "files/mkdir",
@@ -76,20 +85,11 @@ impl Op for FilesCp {
     fn run(cx: Cx, request: Request) -> Running<NoItem> {
         Box::pin(async move {
             let call = request.call;
-            let source = content_or_mfs_path(call.arg(0)?)?;
-            let source = if source.len() > 1 { source.trim_end_matches('/').to_owned() } else { source };
-            let mut target = mfs_path(call.arg(1)?)?;
-            if target.ends_with('/') {
-                target.push_str(source.rsplit('/').next().unwrap_or_default());
-            }
+            let source = content_or_mfs_path(call.arg(0)?)?.trim_end_matches('/').to_owned();
+            let target = copy_target(&source, call.arg(1)?)?;
             let flag = |name: &str| call.options.flag(name);
             let options = MfsCopyOptions { parents: flag("parents"), force: flag("force"), flush: flag("flush") };
             let api = cx.api(&call)?;
-            // Asked first, so that the error says which of the two is missing.
-            api.mfs
-                .stat(source.clone(), false)
-                .await
-                .map_err(|error| error.context(&format!("cp: cannot get node from path {source}")))?;
             api.mfs.copy(source, target, options).await?;
             Ok(Reply::Empty)
         })
@@ -160,7 +160,6 @@ impl Op for FilesRm {
                         continue;
                     }
                 };
-                let path = if path.len() > 1 { path.trim_end_matches('/').to_owned() } else { path };
                 if let Err(error) = mfs.remove(path.clone(), recursive, force, true).await {
                     failures.push(format!("{path}: {}", error.message));
                 }
@@ -196,7 +195,7 @@ impl Op for FilesFlush {
     fn run(cx: Cx, request: Request) -> Running<FilesFlushOut> {
         Box::pin(async move {
             let call = request.call;
-            let path = mfs_path(call.args.first().map_or("/", String::as_str))?;
+            let path = call.args.first().cloned().unwrap_or_else(|| "/".to_owned());
             let cids = CidText::of(&call)?;
             let cid = cx.api(&call)?.mfs.flush(path).await?;
             Ok(Reply::One(FilesFlushOut { cid: cids.text(&cid) }))

@@ -1,8 +1,7 @@
 //! `files write`: bytes into a file of the mutable file system.
 
-use merkury_api::MfsWriteOptions;
-
-use super::common::{CID_VERSION, FLUSH, HASH, entries, mfs_node_options, mfs_path, next_file};
+use super::common::{CID_VERSION, FLUSH, HASH, entries, mfs_path, next_file};
+use super::files_batch::write_options;
 use super::prelude::*;
 
 /// `files write`.
@@ -35,17 +34,7 @@ impl Op for FilesWrite {
         Box::pin(async move {
             let Request { call, body } = request;
             let path = mfs_path(call.arg(0)?)?;
-            let flag = |name: &str| call.options.flag(name);
-            let options = MfsWriteOptions {
-                offset: call.options.count("offset", "cannot have negative write offset")?.unwrap_or(0),
-                create: flag("create"),
-                parents: flag("parents"),
-                truncate: flag("truncate"),
-                count: call.options.count("count", "cannot have negative byte count")?,
-                raw_leaves: call.options.flag_given("raw-leaves"),
-                node: mfs_node_options(&call)?,
-                flush: flag("flush"),
-            };
+            let options = write_options(&call)?;
             let mut entries = entries(body)?;
             let data = next_file(&mut entries).await?.ok_or_else(|| ApiError::invalid("expected a file"))?;
             cx.api(&call)?.mfs.write(path, data, options).await?;

@@ -7,9 +7,9 @@
 //! Invariants:
 //! - Nothing of a request is read before its host, method, origin and credential are accepted.
 //! - Bodies are pulled: a slow reader slows the work; a client that goes away ends it.
-//! - A failure before the first byte is a status and a JSON error; after it, the last line of an NDJSON answer is the
-//!   error object, and the `X-Stream-Error` trailer names it (for clients that say `TE: trailers`; a byte stream to
-//!   others is cut, so that half a file is never taken for a whole one).
+//! - A failure before the first byte is a status and a JSON error; after it, the `X-Stream-Error` trailer names it for
+//!   clients that say `TE: trailers`. For others the last line of an NDJSON answer is the error object, and a byte stream
+//!   is cut, so that half a file is never taken for a whole one.
 
 pub mod client;
 mod config;

@@ -158,7 +158,9 @@ pub(super) async fn success(
             headers.insert(CHUNKED_OUTPUT, ONE);
             common(&mut headers, form.mime());
             let items = deadline(stream::iter(first.map(Ok)).chain(rest).boxed(), timeout);
-            chunked(with_error_line(shown(op, call, items, form)))
+            let items = shown(op, call, items, form);
+            // Who asks for trailers finds the error there, as from Kubo; for others it is the last line.
+            chunked(if wants_trailers { items } else { with_error_line(items) })
         }
     };
     let mut response = Response::new(body);

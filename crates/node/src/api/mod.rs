@@ -5,6 +5,7 @@ mod checkup;
 mod config;
 mod dag;
 mod files;
+mod history;
 mod keys;
 mod kubo_pins;
 mod mfs;
@@ -40,6 +41,7 @@ impl Handle {
             dag: shared.clone(),
             files: shared.clone(),
             mfs: shared.clone(),
+            history: shared.clone(),
             pins: shared.clone(),
             names: shared.clone(),
             keys: shared.clone(),

@@ -14,6 +14,7 @@ use merkury_store::{PinnedHow, StoreError};
 use merkury_unixfs::walk;
 
 use super::with_kind;
+use crate::history;
 use crate::inner::{Handle, Inner, blocking, store_error};
 use crate::stream::{self, Items};
 
@@ -89,8 +90,11 @@ impl Pins for Handle {
                 return Err(ApiError::new(ErrorKind::Conflict, format!("{cid} is pinned recursively"))
                     .hint("merkury pin rm CID without --recursive=false removes it"));
             }
+            // Until the step that can undo it keeps what it reaches.
+            let keep = store.temp_pin();
+            keep.protect(&cid);
             match pins.remove(&cid) {
-                Ok(_) => Ok(()),
+                Ok(pin) => history::record_pin(&store, &pin),
                 Err(StoreError::NotPinned { .. }) => {
                     inner.refuse_kubo_pin(&cid)?;
                     Err(ApiError::not_found("not pinned or pinned indirectly")

@@ -86,6 +86,8 @@ impl Repo for Handle {
                 let _ = items.send(GcEvent::Preview(preview_of(&preview)));
                 return Ok(());
             }
+            // Who asks for a collection wants the space back: what only undo steps keep goes too.
+            crate::history::forget_all(&stores.main)?;
             let mut told = Told { items, cids: Vec::new(), is_gone: false };
             let stats = stores.main.gc(&options, &mut |event| told.tell(event)).map_err(store_error)?;
             told.flush();

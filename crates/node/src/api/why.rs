@@ -17,7 +17,7 @@ impl Inner {
     pub(crate) fn why(&self, cid: &Cid) -> Result<WhyKept, ApiError> {
         let store = self.store()?;
         self.expire_pins(&store)?;
-        let unsaved_mfs = self.mfs.blocking_lock().unsaved_root();
+        let unsaved_mfs = self.mfs.unsaved_root();
         let why = store.why(cid, REASONS_MAX).map_err(store_error)?;
         let kept_by = why.kept_by.into_iter().map(|merkury_store::KeptBy { keeper, chain }| {
             let path = names_on(&store, &chain);

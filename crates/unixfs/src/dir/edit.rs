@@ -210,24 +210,17 @@ impl Directory {
         Ok(())
     }
 
-    /// Whether all entries together, and `change`, stay within the threshold. Stops counting when they do not.
+    /// Whether all entries together, and `change`, stay within the threshold. Reads as little as tells.
     async fn is_below(&mut self, get: &dyn BlockGet, change: i64) -> Result<bool, DirError> {
         let options = self.options;
         let base = if options.estimation == SizeEstimation::Block { basic_data_bytes(&self.meta) } else { 0 };
         let Body::Hamt { root, .. } = &mut self.body else { return Ok(true) };
         let limit = options.threshold_bytes as i64 - change;
-        let mut size = base as i64;
-        let weigh = |entry: &DirEntry| match options.estimation {
+        let weigh = move |entry: &DirEntry| match options.estimation {
             SizeEstimation::Block => entry.to_link().encoded_len() as i64,
             _ => entry.link_bytes() as i64,
         };
-        let all_seen = root
-            .visit(get, 0, &mut |entry| {
-                size += weigh(entry);
-                size <= limit
-            })
-            .await?;
-        Ok(all_seen)
+        root.weighs_at_most(get, limit.saturating_sub(base as i64), &weigh).await
     }
 
     async fn become_basic(&mut self, get: &dyn BlockGet) -> Result<(), DirError> {

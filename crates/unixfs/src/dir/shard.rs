@@ -17,6 +17,9 @@ use crate::node::Node;
 #[derive(Debug, Default)]
 pub(super) struct Shard {
     pub(super) slots: BTreeMap<usize, Child>,
+    /// Where it is stored as it is; `None` when it is new or was changed. Spares what was only looked at from being
+    /// written again.
+    stored: Option<NodeLink>,
 }
 
 #[derive(Debug)]
@@ -50,7 +53,7 @@ impl Shard {
                 }
             })
             .collect();
-        Ok((Self { slots }, fanout))
+        Ok((Self { slots, stored: None }, fanout))
     }
 
     pub(super) async fn find(
@@ -74,6 +77,7 @@ impl Shard {
     /// Puts an entry where every shard on the way is in memory.
     pub(super) fn place(&mut self, hash: NameHash, entry: DirEntry, level: u32, bits: u32) -> Result<(), DirError> {
         let slot = hash.slot(level, bits)?;
+        self.stored = None;
         match self.slots.remove(&slot) {
             None => {
                 self.slots.insert(slot, Child::Entry(entry));
@@ -104,6 +108,7 @@ impl Shard {
         bits: u32,
     ) -> BoxFuture<'a, Result<Replaced, DirError>> {
         Box::pin(async move {
+            self.stored = None;
             match self.slots.get_mut(&hash.slot(level, bits)?) {
                 Some(Child::Entry(old)) if old.name == entry.name => Ok(Some(std::mem::replace(old, entry))),
                 None | Some(Child::Entry(_)) => self.place(hash, entry, level, bits).map(|()| None),
@@ -125,6 +130,7 @@ impl Shard {
             let removed = match self.slots.get_mut(&slot) {
                 None => return Ok(None),
                 Some(Child::Entry(entry)) if entry.name == name => {
+                    self.stored = None;
                     return Ok(match self.slots.remove(&slot) {
                         Some(Child::Entry(entry)) => Some(entry),
                         _ => None,
@@ -134,6 +140,7 @@ impl Shard {
                 Some(child) => child.load(get, bits).await?.remove(get, hash, name, level + 1, bits).await?,
             };
             if removed.is_some() {
+                self.stored = None;
                 self.collapse(slot);
             }
             Ok(removed)
@@ -154,6 +161,50 @@ impl Shard {
             }
             _ => {}
         }
+    }
+
+    /// Whether all entries together weigh at most `limit`. Shards are read level by level, and each that was not read yet
+    /// counts as two of the lightest entries, which it holds at least: of a large trie only the upper part is read.
+    pub(super) async fn weighs_at_most(
+        &mut self,
+        get: &dyn BlockGet,
+        limit: i64,
+        weigh: &(dyn Fn(&DirEntry) -> i64 + Sync),
+    ) -> Result<bool, DirError> {
+        /// A name of one byte and the shortest CID there is.
+        const ENTRY_BYTES_MIN: i64 = 5;
+        let mut known = 0_i64;
+        let mut level = vec![self];
+        for _ in 0..=SHARD_DEPTH_MAX {
+            let mut unread = Vec::new();
+            for child in level.into_iter().flat_map(|shard| shard.slots.values_mut()) {
+                match child {
+                    Child::Entry(entry) => known = known.saturating_add(weigh(entry)),
+                    other => unread.push(other),
+                }
+            }
+            level = Vec::with_capacity(unread.len());
+            let mut waiting = unread.len() as i64;
+            let mut seen = known;
+            for child in unread {
+                if seen.saturating_add(waiting.saturating_mul(2 * ENTRY_BYTES_MIN)) > limit {
+                    return Ok(false);
+                }
+                let shard = child.load_any(get).await?;
+                waiting -= 1;
+                for below in shard.slots.values() {
+                    match below {
+                        Child::Entry(entry) => seen = seen.saturating_add(weigh(entry)),
+                        _ => waiting += 1,
+                    }
+                }
+                level.push(shard);
+            }
+            if level.is_empty() {
+                return Ok(known <= limit);
+            }
+        }
+        Err(DirError::TooDeep)
     }
 
     /// Calls `see` for each entry until it says no; tells whether all were seen.
@@ -187,7 +238,10 @@ impl Shard {
                 Child::Entry(entry) => shard_link(slot, fanout, &entry.name, entry.cid.clone(), entry.tsize),
                 Child::Stored { cid, tsize } => shard_link(slot, fanout, b"", cid.clone(), *tsize),
                 Child::Loaded(below) => {
-                    let below = below.write(fanout, &Metadata::default(), sink)?;
+                    let below = match &below.stored {
+                        Some(stored) => stored.clone(),
+                        None => below.write(fanout, &Metadata::default(), sink)?,
+                    };
                     shard_link(slot, fanout, b"", below.cid, below.tsize)
                 }
             });
@@ -201,11 +255,12 @@ impl Child {
     /// The shard of a child that is no entry; it must have the fan-out of its parent.
     async fn load(&mut self, get: &dyn BlockGet, bits: u32) -> Result<&mut Shard, DirError> {
         let expected = 1_usize << bits;
-        if let Self::Stored { cid, .. } = self {
-            let (shard, fanout) = Shard::of_block(&get.get(cid).await?)?;
+        if let Self::Stored { cid, tsize } = self {
+            let (mut shard, fanout) = Shard::of_block(&get.get(cid).await?)?;
             if fanout != expected {
                 return Err(DirError::Fanout(fanout));
             }
+            shard.stored = Some(NodeLink { cid: cid.clone(), tsize: *tsize });
             *self = Self::Loaded(Box::new(shard));
         }
         match self {
@@ -215,8 +270,9 @@ impl Child {
     }
 
     async fn load_any(&mut self, get: &dyn BlockGet) -> Result<&mut Shard, DirError> {
-        if let Self::Stored { cid, .. } = self {
-            let (shard, _) = Shard::of_block(&get.get(cid).await?)?;
+        if let Self::Stored { cid, tsize } = self {
+            let (mut shard, _) = Shard::of_block(&get.get(cid).await?)?;
+            shard.stored = Some(NodeLink { cid: cid.clone(), tsize: *tsize });
             *self = Self::Loaded(Box::new(shard));
         }
         match self {

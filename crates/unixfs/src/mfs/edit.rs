@@ -59,7 +59,8 @@ impl FileNode {
         let mut message = UnixFs::new(self.kind);
         message.data = self.inline.clone();
         message.block_sizes = self.links.iter().map(|link| link.file_bytes).collect();
-        message.file_size = Some(self.bytes());
+        // A symlink's target is no content.
+        message.file_size = (self.kind != Kind::Symlink).then(|| self.bytes());
         self.meta.apply(&mut message);
         let links = self.links.iter().map(|link| PbLink::new(link.cid.clone(), Bytes::new(), link.tsize)).collect();
         let encoded = message.into_node(links).encode();

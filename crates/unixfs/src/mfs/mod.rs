@@ -1,7 +1,7 @@
 //! The mutable file system: paths over immutable nodes.
 //!
-//! Parts: [`Mfs`] (operations, each makes a new root), [`path`] (Kubo's reading of paths), [`edit`] (bytes written into
-//! a file), [`trickle`] (appending in the layout that `files write` uses).
+//! Parts: [`Mfs`] (operations, each makes a new root), [`tree`] (open directories, batches), [`path`] (Kubo's reading of
+//! paths), [`edit`] (bytes written into a file), [`trickle`] (appending in the layout that `files write` uses).
 //!
 //! Invariants:
 //! - An operation that fails leaves the root as it was.
@@ -15,12 +15,14 @@
 mod edit;
 mod ops;
 mod path;
+mod tree;
 mod trickle;
 
 use std::sync::Arc;
 
 use merkury_core::block::CidFormat;
-use merkury_core::{BlockGet, BlockPut, Cid, ErrorKind, GetError};
+use merkury_core::cid::codec_code;
+use merkury_core::{Block, BlockGet, BlockPut, Cid, ErrorKind, GetError};
 
 use crate::build::{CidOptions, DirOptions, FILE_LINKS_DEFAULT, NodeSink, SinkError};
 use crate::chunk::Chunker;
@@ -87,6 +89,27 @@ pub enum MfsError {
     /// A name on the way is no directory.
     #[error("cannot access {0}: Not a directory")]
     NotADirectory(String),
+    /// The parent of a copy or move is no directory.
+    #[error("{0} is not a directory")]
+    IsNotADirectory(String),
+    /// A name on the way to a new directory is a file; says the path before it.
+    #[error("{0} was not a directory")]
+    WasNotADirectory(String),
+    /// The parent of what is removed is a file.
+    #[error("expected *mfs.Directory, didn't get it. This is likely a race condition")]
+    ParentIsAFile,
+    /// What a copy shall replace cannot be replaced.
+    #[error("cannot unlink existing file: {0}")]
+    Replace(String),
+    /// The way of naming can be changed for directories.
+    #[error("can only update directories")]
+    OnlyDirectories,
+    /// An operation of a batch failed before.
+    #[error("an operation of this batch has failed: it must be given up")]
+    BatchFailed,
+    /// A batch changed directories that are nested deeper than this.
+    #[error("directories are nested deeper than {0}")]
+    DirectoriesTooDeep(usize),
     /// The target of a write is no file.
     #[error("{0} was not a file")]
     NotAFile(String),
@@ -111,6 +134,27 @@ pub enum MfsError {
 pub const HOLE_BYTES_MAX: u64 = 16 << 30;
 
 impl MfsError {
+    /// The block that could not be had, if that is the reason.
+    pub fn missing_block(&self) -> Option<&Cid> {
+        let get = match self {
+            Self::Get(get) | Self::Directory(DirError::Get(get)) | Self::Read(ReadError::Get(get)) => get,
+            _ => return None,
+        };
+        match get {
+            GetError::NotHere { cid } | GetError::NotFound { cid, .. } => Some(cid),
+            _ => None,
+        }
+    }
+
+    /// Kubo looks for the file to replace before anything else, and says so.
+    fn of_replacing(self, replace: bool) -> Self {
+        match self {
+            Self::IsNotADirectory(path) if replace => Self::Replace(format!("not a directory: {path}")),
+            Self::NotADirectory(_) if replace => Self::Replace(self.to_string()),
+            other => other,
+        }
+    }
+
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -134,12 +178,18 @@ pub struct Mfs {
     put: Arc<dyn BlockPut>,
     options: MfsOptions,
     root: Cid,
+    /// Whether directories stay open from one operation to the next.
+    is_holding: bool,
+    /// Those that are open.
+    held: Option<tree::OpenDir>,
+    /// An operation of the batch has them and did not bring them back yet.
+    is_out: bool,
 }
 
 impl Mfs {
     /// The file system whose root is `root`.
     pub fn new(get: Arc<dyn BlockGet>, put: Arc<dyn BlockPut>, options: MfsOptions, root: Cid) -> Self {
-        Self { get, put, options, root }
+        Self { get, put, options, root, is_holding: false, held: None, is_out: false }
     }
 
     /// Stores an empty directory and returns it: the root of a new file system.
@@ -150,7 +200,18 @@ impl Mfs {
         Ok(link.cid)
     }
 
-    /// The root after the last operation.
+    /// The name that a root has by these options: the next operation would give it. Stores the block under it.
+    pub fn name_root(put: &dyn BlockPut, root: &Block, options: &MfsOptions) -> Result<Cid, MfsError> {
+        if cid_options_of(root.cid(), options.cid) == options.cid {
+            return Ok(root.cid().clone());
+        }
+        let mut sink = NodeSink::new(put, options.cid);
+        let cid = sink.add(codec_code::DAG_PB, root.data().clone())?;
+        sink.flush()?;
+        Ok(cid)
+    }
+
+    /// The root after the last operation; while a batch holds, after the last [`Mfs::settle`].
     pub fn root(&self) -> &Cid {
         &self.root
     }

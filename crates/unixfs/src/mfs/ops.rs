@@ -1,12 +1,12 @@
 //! The operations.
 
-use bytes::Bytes;
-use merkury_core::{Block, Cid};
+use merkury_core::Block;
 
 use super::edit::FileEdit;
+use super::tree::OnFile;
 use super::{Mfs, MfsError, MfsPath, cid_options_of};
-use crate::build::{CidOptions, NodeSink};
-use crate::dir::{DirEntry, Directory, NodeLink, find_in_block};
+use crate::build::CidOptions;
+use crate::dir::{NodeLink, find_in_block};
 use crate::meta::Metadata;
 use crate::node::{Node, NodeType};
 
@@ -20,11 +20,11 @@ pub struct MfsNode {
 }
 
 impl MfsNode {
-    fn of_block(block: Block) -> Result<Self, MfsError> {
+    pub(super) fn of_block(block: Block) -> Result<Self, MfsError> {
         Ok(Self { node: Node::of_block(&block)?, block })
     }
 
-    fn is_directory(&self) -> bool {
+    pub(super) fn is_directory(&self) -> bool {
         self.node.node_type() == Some(NodeType::Directory)
     }
 
@@ -53,24 +53,28 @@ pub struct WriteOptions {
     pub cid: Option<CidOptions>,
 }
 
-/// The directories from the root to the one that is changed.
-struct Chain {
-    dirs: Vec<OpenDir>,
-}
-
-struct OpenDir {
-    name: String,
-    dir: Directory,
-    cid: CidOptions,
-}
-
 impl Mfs {
-    /// The node at a path.
+    /// The node at a path. While a batch holds ([`Mfs::hold`]) only [`Mfs::look_up_mut`] sees its changes.
     pub async fn look_up(&self, path: &MfsPath) -> Result<MfsNode, MfsError> {
-        let mut at = MfsNode::of_block(self.get.get(&self.root).await?)?;
-        for (index, name) in path.names().iter().enumerate() {
+        let root = MfsNode::of_block(self.get.get(&self.root).await?)?;
+        self.look_up_below(root, path.names(), 0).await
+    }
+
+    /// The node at a path, with what a batch has changed so far.
+    pub async fn look_up_mut(&mut self, path: &MfsPath) -> Result<MfsNode, MfsError> {
+        if self.is_holding { self.look_up_held(path.names()).await } else { self.look_up(path).await }
+    }
+
+    /// Goes on from `at`, which is reached by the first `depth` of `names`.
+    pub(super) async fn look_up_below(
+        &self,
+        mut at: MfsNode,
+        names: &[String],
+        depth: usize,
+    ) -> Result<MfsNode, MfsError> {
+        for (index, name) in names.iter().enumerate().skip(depth) {
             if !at.is_directory() {
-                return Err(MfsError::NotADirectory(path.names()[..=index].join("/")));
+                return Err(MfsError::NotADirectory(names[..=index].join("/")));
             }
             let found = find_in_block(&*self.get, &at.block, name.as_bytes(), &mut Vec::new()).await?;
             let entry = found.ok_or(MfsError::NotFound)?;
@@ -85,15 +89,12 @@ impl Mfs {
             return if parents { Ok(()) } else { Err(MfsError::RootExists) };
         };
         let cid = cid.unwrap_or(self.options.cid);
-        let mut chain = self.open(above, parents.then_some(cid)).await?;
-        match chain.find(self, name).await? {
-            None => {}
-            Some(entry) => {
-                let there = MfsNode::of_block(self.get.get(&entry.cid).await?)?;
-                return if parents && there.is_directory() { Ok(()) } else { Err(MfsError::Exists) };
-            }
+        let mut chain = self.open_or_make(above, parents.then_some(cid), MfsError::WasNotADirectory).await?;
+        match chain.enter(self, name).await? {
+            None => chain.enter_new(self, name, cid).await?,
+            Some(true) if parents => {}
+            Some(_) => return Err(MfsError::Exists),
         }
-        chain.enter_new(name, cid, self);
         self.close(chain).await
     }
 
@@ -104,21 +105,26 @@ impl Mfs {
         data: &mut (dyn std::io::Read + Send),
         options: &WriteOptions,
     ) -> Result<(), MfsError> {
-        let Some((above, name)) = path.split() else { return Err(MfsError::NotAFile(path.to_string())) };
+        let Some((above, name)) = path.split() else { return Err(MfsError::NotAFile(path.shown())) };
         let cid = options.cid.unwrap_or(self.options.cid);
-        let mut chain = self.open(above, options.parents.then_some(cid)).await?;
+        let mut chain = if options.parents && !above.is_empty() {
+            self.open_or_make(above, Some(cid), |_| MfsError::Exists).await?
+        } else {
+            self.open(above, OnFile::Access(name)).await?
+        };
         let mut edit = match chain.find(self, name).await? {
             Some(entry) => {
                 let file = MfsNode::of_block(self.get.get(&entry.cid).await?)?;
                 match file.node.node_type() {
                     Some(NodeType::File) => {}
                     Some(NodeType::Symlink) => return Err(MfsError::Path("symlinks not yet supported")),
-                    _ => return Err(MfsError::NotAFile(path.to_string())),
+                    _ => return Err(MfsError::NotAFile(path.shown())),
                 }
                 let cid = cid_options_of(&entry.cid, self.options.cid);
                 FileEdit::new(self, file.node, cid, options.raw_leaves)
             }
-            None if options.create => FileEdit::empty(self, cid, options.raw_leaves),
+            // With a slash at its end it would be a directory.
+            None if options.create && !path.has_slash() => FileEdit::empty(self, cid, options.raw_leaves),
             None => return Err(MfsError::NotFound),
         };
         if options.truncate {
@@ -132,16 +138,16 @@ impl Mfs {
 
     /// Cuts or extends a file.
     pub async fn truncate(&mut self, path: &MfsPath, bytes: u64) -> Result<(), MfsError> {
-        let Some((above, name)) = path.split() else { return Err(MfsError::NotAFile(path.to_string())) };
-        let file = self.look_up(path).await?;
+        let Some((above, name)) = path.split() else { return Err(MfsError::NotAFile(path.shown())) };
+        let file = self.look_up_mut(path).await?;
         if file.node.node_type() != Some(NodeType::File) {
-            return Err(MfsError::NotAFile(path.to_string()));
+            return Err(MfsError::NotAFile(path.shown()));
         }
         let cid = cid_options_of(file.block.cid(), self.options.cid);
         let mut edit = FileEdit::new(self, file.node, cid, None);
         edit.truncate(bytes).await?;
         let link = edit.finish().await?;
-        let mut chain = self.open(above, None).await?;
+        let mut chain = self.open(above, OnFile::Access(name)).await?;
         chain.put(self, name, link).await?;
         self.close(chain).await
     }
@@ -160,10 +166,17 @@ impl Mfs {
         let node = MfsNode::of_block(node.clone())?;
         let target = if target.has_slash() || target.is_root() { target.join(name) } else { target.clone() };
         let Some((above, name)) = target.split() else { return Err(MfsError::RootExists) };
-        let mut chain = self.open(above, parents.then_some(cid.unwrap_or(self.options.cid))).await?;
+        let mut chain = if parents && !above.is_empty() {
+            self.open_or_make(above, Some(cid.unwrap_or(self.options.cid)), |_| MfsError::Exists).await?
+        } else {
+            self.open(above, OnFile::Parent).await.map_err(|error| error.of_replacing(replace))?
+        };
         if let Some(old) = chain.find(self, name).await? {
             let is_file = !MfsNode::of_block(self.get.get(&old.cid).await?)?.is_directory();
-            if !(replace && is_file) {
+            if replace && !is_file {
+                return Err(MfsError::Replace(format!("not a file: {target}")));
+            }
+            if !replace {
                 return Err(MfsError::EntryExists);
             }
         }
@@ -173,13 +186,22 @@ impl Mfs {
 
     /// Moves or renames. A file at the target is replaced; into a directory at the target it goes under its own name.
     pub async fn rename(&mut self, source: &MfsPath, target: &MfsPath) -> Result<(), MfsError> {
-        let node = self.look_up(source).await?;
-        let Some((_, own_name)) = source.split() else { return Err(MfsError::IntoItself("/".into())) };
-        let mut target = if target.has_slash() { target.join(own_name) } else { target.clone() };
+        // With a slash at its end a source has no name; that shows after the target was looked at.
+        let own_name = source.split().filter(|_| !source.has_slash()).map(|(_, name)| name);
+        let into = target.has_slash() || target.is_root();
+        let mut target = if into { target.join(own_name.unwrap_or_default()) } else { target.clone() };
+        let above_target = target.split().map(|(above, _)| above).unwrap_or_default();
+        let chain = self.open(above_target, OnFile::Parent).await?;
+        self.put_back(chain);
+        let Some(own_name) = own_name else { return Err(MfsError::NotFound) };
+        let above_source = source.split().map(|(above, _)| above).unwrap_or_default();
+        let chain = self.open(above_source, OnFile::Parent).await?;
+        self.put_back(chain);
+        let node = self.look_up_mut(source).await?;
         if target.names() == source.names() {
             return Ok(());
         }
-        let there = match self.look_up(&target).await {
+        let there = match self.look_up_mut(&target).await {
             Ok(there) => Some(there),
             Err(MfsError::NotFound) => None,
             Err(error) => return Err(error),
@@ -215,26 +237,41 @@ impl Mfs {
 
     /// Removes a path. `force`: what cannot be read goes too, and what is not there is no error.
     pub async fn remove(&mut self, path: &MfsPath, recursive: bool, force: bool) -> Result<(), MfsError> {
-        if path.is_root() {
-            return Err(MfsError::RemoveRoot);
-        }
+        let Some((above, name)) = path.split() else { return Err(MfsError::RemoveRoot) };
+        let mut chain = match self.open(above, OnFile::Removing).await {
+            Err(MfsError::NotFound) if force => return Ok(()),
+            opened => opened?,
+        };
         if !force {
-            let node = self.look_up(path).await?;
+            let entry = chain.find(self, name).await?.ok_or(MfsError::NotFound)?;
+            let node = MfsNode::of_block(self.get.get(&entry.cid).await?)?;
             if node.is_directory() && !recursive {
                 return Err(MfsError::IsDirectory);
             }
         }
-        match self.unlink(path).await {
-            Err(MfsError::NotFound) if force => Ok(()),
-            done => done,
+        if !chain.remove(self, name).await? {
+            self.put_back(chain);
+            return if force { Ok(()) } else { Err(MfsError::NotFound) };
         }
+        self.close(chain).await
+    }
+
+    /// Names a directory, and what it becomes, another way.
+    pub async fn set_cid_options(&mut self, path: &MfsPath, cid: CidOptions) -> Result<(), MfsError> {
+        let node = self.look_up_mut(path).await?;
+        if !node.is_directory() {
+            return Err(MfsError::OnlyDirectories);
+        }
+        let mut chain = self.open(path.names(), OnFile::Parent).await?;
+        chain.last_mut()?.cid = cid;
+        self.close(chain).await
     }
 
     /// Sets mode and time of a node; `None` leaves what is there.
     pub async fn set_metadata(&mut self, path: &MfsPath, meta: Metadata) -> Result<(), MfsError> {
-        let node = self.look_up(path).await?;
+        let node = self.look_up_mut(path).await?;
         if node.is_directory() {
-            let mut chain = self.open(path.names(), None).await?;
+            let mut chain = self.open(path.names(), OnFile::Parent).await?;
             let dir = &mut chain.last_mut()?.dir;
             let old = dir.metadata();
             dir.set_metadata(Metadata { mode: meta.mode.or(old.mode), mtime: meta.mtime.or(old.mtime) });
@@ -243,91 +280,17 @@ impl Mfs {
         let Some((above, name)) = path.split() else { return Err(MfsError::NotFound) };
         let cid = cid_options_of(node.block.cid(), self.options.cid);
         let link = FileEdit::new(self, node.node, cid, None).with_metadata(meta)?;
-        let mut chain = self.open(above, None).await?;
+        let mut chain = self.open(above, OnFile::Access(name)).await?;
         chain.put(self, name, link).await?;
         self.close(chain).await
     }
 
     async fn unlink(&mut self, path: &MfsPath) -> Result<(), MfsError> {
         let Some((above, name)) = path.split() else { return Err(MfsError::RemoveRoot) };
-        let mut chain = self.open(above, None).await?;
-        let get = self.get.clone();
-        let removed = chain.last_mut()?.dir.remove(&*get, name.as_bytes()).await?;
-        removed.ok_or(MfsError::NotFound)?;
+        let mut chain = self.open(above, OnFile::Removing).await?;
+        if !chain.remove(self, name).await? {
+            return Err(MfsError::NotFound);
+        }
         self.close(chain).await
-    }
-
-    /// Reads the directories on the way to `names`; with `make` missing ones are made.
-    async fn open(&self, names: &[String], make: Option<CidOptions>) -> Result<Chain, MfsError> {
-        let mut chain = Chain { dirs: Vec::new() };
-        // The root is named as the options say, whatever it was before; others keep their way.
-        chain.enter("", self.get.get(&self.root).await?, self)?;
-        chain.last_mut()?.cid = self.options.cid;
-        for (index, name) in names.iter().enumerate() {
-            match (chain.find(self, name).await?, make) {
-                (Some(entry), _) => {
-                    let block = self.get.get(&entry.cid).await?;
-                    if !MfsNode::of_block(block.clone())?.is_directory() {
-                        return Err(MfsError::NotADirectory(names[..=index].join("/")));
-                    }
-                    chain.enter(name, block, self)?;
-                }
-                (None, Some(cid)) => chain.enter_new(name, cid, self),
-                (None, None) => return Err(MfsError::NotFound),
-            }
-        }
-        Ok(chain)
-    }
-
-    /// Writes the directories of a chain, innermost first, and makes the outermost the root.
-    async fn close(&mut self, mut chain: Chain) -> Result<(), MfsError> {
-        let put = self.put.clone();
-        let mut sink = NodeSink::new(&*put, self.options.cid);
-        while let Some(open) = chain.dirs.pop() {
-            sink.set_cid_options(open.cid);
-            let link = open.dir.write(&mut sink)?;
-            match chain.dirs.last_mut() {
-                Some(parent) => {
-                    let entry = DirEntry { name: open.name.into(), cid: link.cid, tsize: link.tsize };
-                    // A parent that shrinks to a plain directory reads its shards: they must be there.
-                    sink.flush()?;
-                    parent.dir.insert(&*self.get, entry).await?;
-                }
-                None => {
-                    sink.flush()?;
-                    self.root = link.cid;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Chain {
-    fn last_mut(&mut self) -> Result<&mut OpenDir, MfsError> {
-        self.dirs.last_mut().ok_or(MfsError::NotFound)
-    }
-
-    async fn find(&mut self, mfs: &Mfs, name: &str) -> Result<Option<DirEntry>, MfsError> {
-        Ok(self.last_mut()?.dir.find(&*mfs.get, name.as_bytes()).await?)
-    }
-
-    async fn put(&mut self, mfs: &Mfs, name: &str, link: NodeLink) -> Result<(), MfsError> {
-        let name = Bytes::copy_from_slice(name.as_bytes());
-        let entry = DirEntry { name, cid: link.cid, tsize: link.tsize };
-        self.last_mut()?.dir.insert(&*mfs.get, entry).await?;
-        Ok(())
-    }
-
-    fn enter(&mut self, name: &str, block: Block, mfs: &Mfs) -> Result<(), MfsError> {
-        let dir = Directory::of_block(&block, mfs.options.directory)?;
-        let cid: &Cid = block.cid();
-        self.dirs.push(OpenDir { name: name.to_owned(), dir, cid: cid_options_of(cid, mfs.options.cid) });
-        Ok(())
-    }
-
-    fn enter_new(&mut self, name: &str, cid: CidOptions, mfs: &Mfs) {
-        let dir = Directory::new(mfs.options.directory, Metadata::default());
-        self.dirs.push(OpenDir { name: name.to_owned(), dir, cid });
     }
 }

@@ -47,6 +47,11 @@ impl MfsPath {
         self.names.is_empty()
     }
 
+    /// As it is shown in Kubo's errors: with the slash it ended with.
+    pub(super) fn shown(&self) -> String {
+        if self.has_slash && !self.is_root() { format!("{self}/") } else { self.to_string() }
+    }
+
     /// The parent's names and the last name.
     pub(super) fn split(&self) -> Option<(&[String], &str)> {
         let (last, parent) = self.names.split_last()?;

@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering;
 use futures::TryStreamExt;
 use futures::executor::block_on;
 use merkury_core::block::CidFormat;
+use merkury_core::multihash::code;
 use merkury_core::{BlockGet, ErrorKind};
+use merkury_unixfs::build::CidOptions;
 use merkury_unixfs::dir::{DirEntry, list};
 use merkury_unixfs::mfs::{Mfs, MfsError, MfsOptions, MfsPath, WriteOptions};
 use merkury_unixfs::read::File;
@@ -138,7 +140,7 @@ async fn run(mfs: &mut Mfs, op: &Op) -> Result<(), MfsError> {
         }
         Op::Truncate { file, bytes } => mfs.truncate(&path(FILES[file]), bytes).await,
         Op::Copy { from, to } => {
-            let node = mfs.look_up(&path(FILES[from])).await?;
+            let node = mfs.look_up_mut(&path(FILES[from])).await?;
             mfs.put(&node.block, &path(FILES[to]), "", true, false, None).await
         }
         Op::Rename { from, to } => mfs.rename(&path(FILES[from]), &path(FILES[to])).await,
@@ -189,7 +191,18 @@ fn errors_use_kubos_words() {
         (block_on(mfs.mkdir(&path("/"), false, None)), "cannot create directory '/': Already exists"),
         (block_on(mfs.mkdir(&path("/d"), false, None)), "file already exists"),
         (block_on(mfs.mkdir(&path("/x/y"), false, None)), "file does not exist"),
-        (block_on(mfs.mkdir(&path("/d/f/x"), true, None)), "cannot access d/f: Not a directory"),
+        (block_on(mfs.mkdir(&path("/d/f/x"), true, None)), "d was not a directory"),
+        (block_on(mfs.mkdir(&path("/d/f/x"), false, None)), "d was not a directory"),
+        (write(&mut mfs, "/d/f/x", b"x", WriteOptions::default()), "file already exists"),
+        (block_on(mfs.truncate(&path("/d/f/x"), 0)), "cannot access d/f/x: Not a directory"),
+        (block_on(mfs.rename(&path("/d/f"), &path("/d/f/x"))), "/d/f/ is not a directory"),
+        (block_on(mfs.rename(&path("/d/f/"), &path("/x"))), "file does not exist"),
+        (block_on(mfs.rename(&path("/x"), &path("/y/z"))), "file does not exist"),
+        (
+            block_on(mfs.remove(&path("/d/f/x"), false, true)),
+            "expected *mfs.Directory, didn't get it. This is likely a race condition",
+        ),
+        (block_on(mfs.set_cid_options(&path("/d/f"), CidOptions::default())), "can only update directories"),
         (block_on(mfs.remove(&path("/"), true, true)), "cannot delete root"),
         (block_on(mfs.remove(&path("/d"), false, false)), "path is a directory, use -r to remove directories"),
         (block_on(mfs.remove(&path("/x"), false, false)), "file does not exist"),
@@ -248,6 +261,133 @@ fn holes_are_zeros_and_have_a_limit() {
     let count = WriteOptions { count: Some(2), truncate: true, ..Default::default() };
     write(&mut mfs, "/f", b"abc", count).expect("write");
     assert_eq!(read(&store, &mfs, "/f"), b"ab");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// A batch ends at the root where single operations end.
+    #[test]
+    fn a_batch_ends_where_single_operations_end(
+        ops in proptest::collection::vec(op(), 1..25),
+        settle in 0_usize..12,
+    ) {
+        let (_, mut single) = new(MfsOptions::default());
+        let (store, mut batch) = new(MfsOptions::default());
+        batch.hold();
+        for mfs in [&mut single, &mut batch] {
+            for parent in ["/d/e", "/g"] {
+                block_on(mfs.mkdir(&path(parent), true, None)).expect("mkdir");
+            }
+        }
+        let mut model = BTreeMap::new();
+        // What fails would end the batch.
+        let good = ops.iter().filter(|&op| { let mut trial = model.clone(); let ok = apply(&mut trial, op); if ok { model = trial; } ok });
+        for (index, op) in good.cloned().collect::<Vec<_>>().iter().enumerate() {
+            block_on(run(&mut single, op)).expect("single");
+            block_on(run(&mut batch, op)).expect("in a batch");
+            if index == settle {
+                block_on(batch.settle()).expect("settle");
+                prop_assert_eq!(single.root(), batch.root());
+            }
+        }
+        block_on(batch.settle()).expect("settle");
+        prop_assert_eq!(single.root(), batch.root());
+        for (file, content) in &model {
+            prop_assert_eq!(&read(&store, &batch, FILES[*file]), content);
+        }
+    }
+}
+
+#[test]
+fn a_batch_writes_a_directory_once() {
+    let (store, mut mfs) = new(MfsOptions::default());
+    let (before, root) = (store.len(), mfs.root().clone());
+    mfs.hold();
+    for i in 0..500 {
+        write(&mut mfs, &format!("/d/f{i}"), b"x", WriteOptions::default()).expect("write");
+    }
+    assert_eq!(*mfs.root(), root, "nothing shows before it is settled");
+    block_on(mfs.settle()).expect("settle");
+    // The file (once: all are equal), the empty directory, the directory, the root.
+    assert!(store.len() - before <= 4, "{} blocks", store.len() - before);
+    assert_eq!(names(&store, &mfs, "/d").len(), 500);
+}
+
+#[test]
+fn a_batch_that_failed_refuses_everything() {
+    let (store, mut mfs) = new(MfsOptions::default());
+    write(&mut mfs, "/f", b"x", WriteOptions::default()).expect("write");
+    let (root, block) = (mfs.root().clone(), block_on(mfs.look_up(&path("/f"))).expect("the file").block);
+    mfs.hold();
+    block_on(mfs.mkdir(&path("/d"), false, None)).expect("mkdir");
+    store.remove(block.cid());
+    block_on(mfs.remove(&path("/f"), false, false)).expect_err("the block is missing");
+    assert!(matches!(block_on(mfs.mkdir(&path("/e"), false, None)), Err(MfsError::BatchFailed)));
+    assert!(matches!(block_on(mfs.settle()), Err(MfsError::BatchFailed)));
+    assert_eq!(*mfs.root(), root);
+}
+
+#[test]
+fn a_batch_sees_its_own_changes() {
+    let (store, mut mfs) = new(MfsOptions::default());
+    mfs.hold();
+    write(&mut mfs, "/d/f", b"1", WriteOptions::default()).expect("write");
+    let made = block_on(mfs.look_up_mut(&path("/d/f"))).expect("the file").block;
+    block_on(mfs.put(&made, &path("/copy"), "", false, false, None)).expect("copy");
+    // A directory that is open is written to be copied.
+    let dir = block_on(mfs.look_up_mut(&path("/d"))).expect("the directory").block;
+    block_on(mfs.put(&dir, &path("/e"), "", false, false, None)).expect("copy");
+    write(&mut mfs, "/d/f", b"2", WriteOptions::default()).expect("write");
+    block_on(mfs.rename(&path("/d"), &path("/e/moved"))).expect("move");
+    assert!(matches!(block_on(mfs.look_up_mut(&path("/d/f"))), Err(MfsError::NotFound)));
+    block_on(mfs.remove(&path("/nothing/here"), false, true)).expect("force");
+    block_on(mfs.settle()).expect("settle");
+    assert_eq!(names(&store, &mfs, "/"), ["copy", "e"]);
+    for (at, content) in [("/copy", b"1"), ("/e/f", b"1"), ("/e/moved/f", b"2")] {
+        assert_eq!(read(&store, &mfs, at), content, "{at}");
+    }
+}
+
+#[test]
+fn a_directory_keeps_the_way_it_is_named() {
+    let (_, mut mfs) = new(MfsOptions::default());
+    write(&mut mfs, "/d/f", b"x", WriteOptions::default()).expect("write");
+    let blake = CidOptions { format: CidFormat::V1, hash_code: code::BLAKE2B_256, inline_bytes_max: None };
+    block_on(mfs.set_cid_options(&path("/d"), blake)).expect("chcid");
+    write(&mut mfs, "/d/g", b"y", WriteOptions::default()).expect("write");
+    let named = block_on(mfs.look_up(&path("/d"))).expect("the directory").block;
+    assert_eq!(named.cid().hash().code(), code::BLAKE2B_256);
+    assert_eq!(mfs.root().hash().code(), code::SHA2_256);
+}
+
+/// One change in a directory of 100,000 entries touches the shards on one path, and a tree beside it costs nothing.
+#[test]
+fn a_huge_directory_costs_one_path() {
+    const ENTRIES: usize = 100_000;
+    let (store, mut mfs) = new(MfsOptions::default());
+    write(&mut mfs, "/one", b"x", WriteOptions::default()).expect("write");
+    let leaf = block_on(mfs.look_up(&path("/one"))).expect("the file").block;
+    mfs.hold();
+    for i in 0..ENTRIES {
+        block_on(mfs.put(&leaf, &path(&format!("/huge/file-{i}")), "", true, false, None)).expect("put");
+    }
+    block_on(mfs.settle()).expect("settle");
+    let root = mfs.root().clone();
+    let mut mfs = Mfs::new(store.clone(), store.clone(), MfsOptions::default(), root);
+    let (gets, blocks) = (store.gets.load(Ordering::Relaxed), store.len());
+    write(&mut mfs, "/huge/new", b"y", WriteOptions::default()).expect("write");
+    block_on(mfs.look_up(&path("/huge/file-77777"))).expect("an entry");
+    // Each: the root, and of the directory its root and three shards below at most, and the entry itself.
+    let (read, written) = (store.gets.load(Ordering::Relaxed) - gets, store.len() - blocks);
+    assert!(read <= 16, "{read} blocks read");
+    assert!(written <= 6, "{written} blocks written");
+    let (gets, blocks) = (store.gets.load(Ordering::Relaxed), store.len());
+    block_on(mfs.remove(&path("/huge/file-99999"), false, false)).expect("remove");
+    // A removal also looks whether the directory has become small: as much of the trie as shows that it has not.
+    let (read, written) = (store.gets.load(Ordering::Relaxed) - gets, store.len() - blocks);
+    assert!(read <= 150, "{read} blocks read");
+    assert!(written <= 6, "{written} blocks written");
 }
 
 /// The price of an operation is the path, not the tree.

@@ -74,6 +74,7 @@ impl Node for FakeNode {
             dag: handle.clone(),
             files: handle.clone(),
             mfs: handle.clone(),
+            history: handle.clone(),
             pins: handle.clone(),
             names: handle.clone(),
             keys: handle.clone(),
@@ -283,6 +284,41 @@ impl Mfs for Handle {
     }
     fn flush(&self, _: String) -> Answer<'_, Cid> {
         ok(Cid::parse(EMPTY).expect("a cid"))
+    }
+    fn change(&self, _: MfsChange, _: bool) -> Answer<'_, ()> {
+        ok(())
+    }
+    fn batch(&self, _: Vec<MfsChange>) -> Answer<'_, Cid> {
+        ok(Cid::parse(EMPTY).expect("a cid"))
+    }
+    fn replace_root(&self, _: Option<Cid>) -> Answer<'_, MfsRootChange> {
+        ok(MfsRootChange { old: None, new: Cid::parse(EMPTY).expect("a cid") })
+    }
+}
+
+impl History for Handle {
+    fn steps(&self) -> Answer<'_, Vec<UndoStep>> {
+        ok(vec![UndoStep {
+            number: 7,
+            time: 1_700_000_000,
+            what: "files rm /docs".into(),
+            root: Cid::parse(EMPTY).ok(),
+            pins: Vec::new(),
+        }])
+    }
+    fn undo(&self, count: usize) -> Answer<'_, Undone> {
+        async move {
+            let mut steps = self.steps().await?;
+            steps.truncate(count);
+            Ok(Undone { steps, root: Cid::parse(EMPTY).expect("a cid") })
+        }
+        .boxed()
+    }
+    fn redo(&self) -> Answer<'_, Undone> {
+        self.undo(1)
+    }
+    fn forget(&self) -> Answer<'_, usize> {
+        ok(1)
     }
 }
 

@@ -78,6 +78,7 @@ impl Node for Memory {
             files: this.clone(),
             names: this,
             mfs: nothing.clone(),
+            history: nothing.clone(),
             pins: nothing.clone(),
             keys: nothing.clone(),
             routing: nothing.clone(),

@@ -26,6 +26,17 @@ impl Mfs for Nothing {
     fn rename(&self, _: String, _: String, _: bool) -> Answer<'_, ()> { never() }
     fn remove(&self, _: String, _: bool, _: bool, _: bool) -> Answer<'_, ()> { never() }
     fn flush(&self, _: String) -> Answer<'_, Cid> { never() }
+    fn change(&self, _: MfsChange, _: bool) -> Answer<'_, ()> { never() }
+    fn batch(&self, _: Vec<MfsChange>) -> Answer<'_, Cid> { never() }
+    fn replace_root(&self, _: Option<Cid>) -> Answer<'_, MfsRootChange> { never() }
+}
+
+#[rustfmt::skip]
+impl History for Nothing {
+    fn steps(&self) -> Answer<'_, Vec<UndoStep>> { never() }
+    fn undo(&self, _: usize) -> Answer<'_, Undone> { never() }
+    fn redo(&self) -> Answer<'_, Undone> { never() }
+    fn forget(&self) -> Answer<'_, usize> { never() }
 }
 
 #[rustfmt::skip]
