@@ -23,6 +23,7 @@ mod pins;
 mod records;
 mod repo;
 mod routing;
+mod space;
 
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ pub use history::{History, UndoStep, Undone};
 pub use keys::{KeyInfo, KeyKind, Keys};
 pub use mfs::{Mfs, MfsChange, MfsCopyOptions, MfsEntry, MfsNodeOptions, MfsRootChange, MfsStat, MfsWriteOptions};
 pub use migrate::{Migrate, MigrateEvent, MigrateProgress, MigrateRequest, Migrated};
-pub use names::{Names, Resolved};
+pub use names::{LookupOptions, Names, PublishOptions, Resolved};
 pub use peers::{BitswapStat, ConnectionDirection, ConnectionInfo, Identity, KnownPeer, Ledger, PeerIdentify, Peers};
 pub use pins::{
     Keeper, KeptBy, PinEntry, PinEvent, PinFilter, PinKind, PinMode, PinOptions, PinVerified, Pins, WhyKept,
@@ -52,6 +53,7 @@ pub use repo::{
     VerifyOptions,
 };
 pub use routing::{PeerAddresses, Routing, RoutingEvent};
+pub use space::{Extent, Finding, Forgotten, Health, KeptAs, KeptDag, Space, SpaceUsage};
 
 pub use merkury_core::BoxFuture;
 
@@ -110,6 +112,8 @@ pub struct Api {
     pub repo: Arc<dyn Repo>,
     /// Taking over what a Kubo has.
     pub migrate: Arc<dyn Migrate>,
+    /// Space and health.
+    pub space: Arc<dyn Space>,
     /// The configuration file.
     pub config: Arc<dyn Config>,
     /// Small values, for debugging.

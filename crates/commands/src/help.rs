@@ -45,10 +45,18 @@ pub fn long(program: &str, path: &[&str], node: &Node) -> String {
         text.push_str(&format!("DESCRIPTION\n\n{}\n", paragraphs(spec.help)));
     }
     if !spec.examples.is_empty() {
-        text.push_str(&format!("EXAMPLES\n\n{}\n", indented(&spec.examples.join("\n"))));
+        let examples: Vec<String> = spec.examples.iter().map(|line| example(program, line)).collect();
+        text.push_str(&format!("EXAMPLES\n\n{}\n", indented(&examples.join("\n"))));
     }
     text.push_str(&subcommands(program, path, node));
     text
+}
+
+/// An example as this program is called. Declarations name `ipfs` where both have the command.
+pub(crate) fn example(program: &str, line: &str) -> String {
+    let program = std::path::Path::new(program).file_name().map_or(program.into(), std::ffi::OsStr::to_string_lossy);
+    let words: Vec<&str> = line.split(' ').map(|word| if word == "ipfs" { &*program } else { word }).collect();
+    words.join(" ")
 }
 
 fn words(program: &str, path: &[&str]) -> String {
@@ -67,12 +75,12 @@ fn usage(program: &str, path: &[&str], spec: &Spec) -> String {
     let warning = match spec.tier {
         Tier::Deprecated => "WARNING:   DEPRECATED, command will be removed in the future\n\n",
         Tier::Removed => "WARNING:   REMOVED, command is no longer available\n\n",
-        Tier::Core | Tier::Common | Tier::Niche => "",
+        Tier::Core | Tier::Common | Tier::Niche | Tier::Own => "",
     };
     format!("{warning}USAGE\n{}\n", columns(&[(line, spec.about.to_owned())], " - "))
 }
 
-fn arg_word(arg: &Arg) -> String {
+pub(crate) fn arg_word(arg: &Arg) -> String {
     let dots = if arg.variadic { "..." } else { "" };
     if arg.required { format!("<{}>{dots}", arg.name) } else { format!("[<{}>]{dots}", arg.name) }
 }
@@ -81,7 +89,7 @@ fn dashed(name: &str) -> String {
     if name.chars().count() == 1 { format!("-{name}") } else { format!("--{name}") }
 }
 
-fn synopsis(program: &str, path: &[&str], spec: &Spec) -> String {
+pub(crate) fn synopsis(program: &str, path: &[&str], spec: &Spec) -> String {
     let start = format!("  {}", words(program, path));
     let options = if path.is_empty() { GLOBAL } else { spec.options };
     let mut parts: Vec<String> = options.iter().map(synopsis_option).collect();
@@ -122,6 +130,22 @@ fn synopsis_option(option: &Opt) -> String {
     format!("[{}]{dots}", names.join(" | "))
 }
 
+/// The names of an option as they are typed, with its value.
+pub(crate) fn option_words(option: &Opt) -> String {
+    let value = if option.kind == Kind::Bool { String::new() } else { format!("=<{}>", option.kind.name()) };
+    let mut names: Vec<&str> = option.names.to_vec();
+    names.sort_by_key(|name| name.len());
+    names.iter().map(|name| dashed(name)).collect::<Vec<_>>().join(", ") + &value
+}
+
+/// What an option does, with its default.
+pub(crate) fn option_about(option: &Opt) -> String {
+    match option.default {
+        Some(value) => format!("{} Default: {value}.", option.about),
+        None => option.about.to_owned(),
+    }
+}
+
 fn option_rows(options: &[&Opt]) -> String {
     let rows: Vec<(String, String)> = options
         .iter()
@@ -129,11 +153,7 @@ fn option_rows(options: &[&Opt]) -> String {
             let mut names: Vec<&str> = option.names.to_vec();
             names.sort_by_key(|name| name.len());
             let names: Vec<String> = names.iter().map(|name| dashed(name)).collect();
-            let about = match option.default {
-                Some(value) => format!("{} Default: {value}.", option.about),
-                None => option.about.to_owned(),
-            };
-            (format!("{}\u{0}{}", names.join(", "), option.kind.name()), about)
+            (format!("{}\u{0}{}", names.join(", "), option.kind.name()), option_about(option))
         })
         .collect();
     let names_width = width(rows.iter().map(|(left, _)| left.split('\u{0}').next().unwrap_or_default()));
@@ -220,12 +240,14 @@ fn subcommands(program: &str, path: &[&str], node: &Node) -> String {
     if node.children.is_empty() {
         return String::new();
     }
+    let own = !program.ends_with("ipfs");
     if path.is_empty() {
-        return overview(node);
+        return overview(node, own);
     }
     let rows: Vec<(String, String)> = node
         .children
         .iter()
+        .filter(|(_, child)| own || !child.is_own())
         .map(|(word, child)| {
             let mut full: Vec<&str> = path.to_vec();
             full.push(word);
@@ -268,7 +290,7 @@ const OVERVIEW: &[(&str, &[&str])] = &[
 ];
 
 /// The commands of the root; what no group names comes last, so that none is missing.
-fn overview(root: &Node) -> String {
+fn overview(root: &Node, own: bool) -> String {
     let grouped = |word: &str| OVERVIEW.iter().any(|(_, words)| words.contains(&word));
     let rest: Vec<&str> = root.children.keys().copied().filter(|word| !grouped(word)).collect();
     let mut text = String::from("SUBCOMMANDS\n");
@@ -277,7 +299,7 @@ fn overview(root: &Node) -> String {
     {
         let rows: Vec<(String, String)> = words
             .into_iter()
-            .filter_map(|word| Some((word, root.child(word)?)))
+            .filter_map(|word| Some((word, root.child(word).filter(|child| own || !child.is_own())?)))
             .map(|(word, child)| (format!("  {word}"), child.spec.about.trim_end_matches('.').to_owned()))
             .collect();
         if !rows.is_empty() {

@@ -1,8 +1,10 @@
 //! Operations: one list with two front ends, the terminal and the RPC.
 //!
 //! Parts: [`spec`] (what an operation takes, as data), [`op`] (an operation and its answer), [`list`] (all of them,
-//! one line each; one file each in [`ops`]), [`absent`] (commands that only say why they are not here), [`tree`], [`parse`] and [`query`] (the two grammars a call can come in),
+//! one line each; one file each in [`ops`]), [`absent`] (commands that only say why they are not here), [`tree`],
+//! [`parse`] and [`query`] (the two grammars a call can come in),
 //! [`help`], [`text`] and [`json`] (the two forms an answer can take), [`input`] (files of this machine as a stream),
+//! [`codes`] (errors people meet), [`near`] (what they may have meant), [`completion`] and [`manual`] (shells, pages),
 //! [`rpc`] (server, client and multipart form of `/api/v0`), [`version`] (the numbers we answer with).
 //!
 //! Invariants:
@@ -13,12 +15,16 @@
 
 pub mod absent;
 pub mod cids;
+pub mod codes;
+pub mod completion;
 pub mod help;
 pub mod input;
 pub mod ipld;
 pub mod json;
 pub mod list;
 pub mod logs;
+pub mod manual;
+pub mod near;
 pub mod op;
 pub mod ops;
 pub mod options;
@@ -27,13 +33,13 @@ pub mod query;
 pub mod requests;
 pub mod rpc;
 pub mod spec;
-pub mod stamp;
 pub mod text;
 pub mod tree;
 pub mod value;
 pub mod version;
 pub mod words;
 
+pub use merkury_core::stamp;
 pub use op::{AnyOp, Body, Call, Cx, Op, Render, Reply, Request, WireReply};
 pub use options::Options;
 pub use spec::Spec;

@@ -87,6 +87,22 @@ impl Options {
         }
     }
 
+    /// Words of an option that was given, whether or not the operation declares one of that name.
+    pub fn text_of(&self, name: &str) -> Option<String> {
+        match self.given.get(name) {
+            Some(Value::Text(value)) => Some(value.clone()),
+            _ => None,
+        }
+    }
+
+    /// A whole number without a sign.
+    pub fn uint(&self, name: &str) -> Option<u64> {
+        match self.value(name) {
+            Some(Value::Uint(value)) => Some(value),
+            _ => None,
+        }
+    }
+
     /// A whole number that must not be negative.
     pub fn count(&self, name: &str, what_negative: &str) -> Result<Option<u64>, ApiError> {
         match self.int(name) {

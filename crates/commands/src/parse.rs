@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::near;
 use crate::options::Options;
 use crate::spec::{Arg, Kind, Opt, Spec};
 use crate::tree::{self, Node};
@@ -59,6 +60,7 @@ pub enum StdinFor {
 
 struct Parser<'a> {
     words: &'a [String],
+    own: bool,
     at: usize,
     node: &'static Node,
     path: Vec<&'static str>,
@@ -69,8 +71,14 @@ struct Parser<'a> {
 
 /// Takes a command line apart (without the program's name).
 pub fn parse(words: &[String]) -> Result<Parsed, ParseError> {
+    parse_for(words, true)
+}
+
+/// The same; without `own` the commands that Kubo does not have are unknown.
+pub fn parse_for(words: &[String], own: bool) -> Result<Parsed, ParseError> {
     let mut parser = Parser {
         words,
+        own,
         at: 0,
         node: tree::root(),
         path: Vec::new(),
@@ -121,7 +129,7 @@ impl Parser<'_> {
     }
 
     fn word(&mut self, word: &str) -> Result<(), Failure> {
-        if let Some(child) = self.node.child(word) {
+        if let Some(child) = self.node.child(word).filter(|child| self.own || !child.is_own()) {
             self.node = child;
             self.path.push(child_word(child, word));
             self.known = tree::options_of(&self.path);
@@ -129,7 +137,7 @@ impl Parser<'_> {
         }
         self.inputs.push(word.to_owned());
         if self.path.is_empty() {
-            return Err(Failure::UnknownCommand(suggest(word)));
+            return Err(Failure::UnknownCommand(suggest(word, self.own)));
         }
         Ok(())
     }
@@ -196,12 +204,13 @@ fn child_word(child: &'static Node, word: &str) -> &'static str {
     child.spec.name()
 }
 
-fn suggest(word: &str) -> String {
-    let names = tree::root().children.keys().copied();
+fn suggest(word: &str, own: bool) -> String {
+    let known = tree::root().children.iter().filter(move |(_, child)| own || !child.is_own());
+    let names = known.map(|(name, _)| *name);
     // A command inside the word (`pinls`) is meant for certain; else what a few typed letters more would give.
     let mut near: Vec<(usize, &str)> = names.clone().filter(|name| word.contains(name)).map(|name| (0, name)).collect();
     if near.is_empty() {
-        near = names.map(|name| (distance(word, name), name)).filter(|(distance, _)| *distance <= 3).collect();
+        near = names.map(|name| (near::distance(word, name), name)).filter(|(distance, _)| *distance <= 3).collect();
         near.sort();
     }
     let unknown = format!("Unknown Command \"{word}\"");
@@ -213,22 +222,6 @@ fn suggest(word: &str) -> String {
             format!("{unknown}\n\nDid you mean any of these?\n\n\t{}", names.join("\n\t"))
         }
     }
-}
-
-/// What it costs to make `right` of `left`: 1 for a letter more, 3 for one less, 2 for another one.
-fn distance(left: &str, right: &str) -> usize {
-    let left: Vec<char> = left.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=left.len()).map(|removed| removed * 3).collect();
-    for (line, wanted) in right.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, have) in left.iter().enumerate() {
-            let replaced = diagonal + if *have == wanted { 0 } else { 2 };
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 3);
-        }
-    }
-    row[left.len()]
 }
 
 /// Sorts inputs to the declared arguments. `stdin` says whether standard input can stand for a missing one.

@@ -70,7 +70,7 @@ impl Requests {
             command: call.options.spec().path,
             args: call.args.iter().take(ARGS_MAX).map(|arg| shortened(arg)).collect(),
             options: options(call),
-            began: Stamp::now(),
+            began: Stamp::of(std::time::SystemTime::now()),
             ended: ZERO.to_owned(),
             active: true,
             over: None,
@@ -118,7 +118,7 @@ impl Drop for Running {
         let mut state = self.requests.lock();
         if let Some(entry) = state.entries.iter_mut().find(|entry| entry.id == self.id) {
             entry.active = false;
-            entry.ended = Stamp::now().rfc3339();
+            entry.ended = Stamp::of(std::time::SystemTime::now()).rfc3339();
             entry.over = Some(Instant::now());
         }
         state.clean();

@@ -50,6 +50,8 @@ pub enum Tier {
     Deprecated,
     /// A name that only says that the command is gone.
     Removed,
+    /// Not Kubo's: only `merkury` has it, and `ipfs` does not know it.
+    Own,
 }
 
 /// Where an operation can run.
@@ -63,6 +65,9 @@ pub enum Place {
     Anywhere,
     /// On a node opened in process, never on a daemon: it needs the repository for itself. No endpoint.
     Local,
+    /// On a node opened in process, beside a daemon if one runs: it only reads files that stand there for everybody. No
+    /// endpoint.
+    Beside,
     /// In the terminal alone: the program itself carries it out (`init`, `daemon`). No endpoint.
     Terminal,
     /// Not at all: a name that holds others.

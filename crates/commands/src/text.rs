@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where the text of an answer goes.
 pub struct Out<'a> {
@@ -11,6 +11,34 @@ pub struct Out<'a> {
     stderr: &'a mut dyn Write,
     style: Style,
     total: Option<u64>,
+    pace: Option<&'a mut Pace>,
+}
+
+/// When the next line of progress is due where no line can be rewritten.
+#[derive(Debug)]
+pub struct Pace {
+    next: Instant,
+}
+
+/// Time between two lines of progress in a pipe or a log.
+const PACE: Duration = Duration::from_secs(10);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { next: Instant::now() + PACE }
+    }
+}
+
+impl Pace {
+    /// Whether a line is due; the next one is, after a while.
+    pub fn is_due(&mut self) -> bool {
+        let now = Instant::now();
+        if now < self.next {
+            return false;
+        }
+        self.next = now + PACE;
+        true
+    }
 }
 
 /// How output is meant to be read.
@@ -25,7 +53,13 @@ pub struct Style {
 impl<'a> Out<'a> {
     /// Writes results to `stdout`, everything else to `stderr`.
     pub fn new(stdout: &'a mut dyn Write, stderr: &'a mut dyn Write, style: Style) -> Self {
-        Self { stdout, stderr, style, total: None }
+        Self { stdout, stderr, style, total: None, pace: None }
+    }
+
+    /// Where lines cannot be rewritten, progress comes as a plain line now and then.
+    #[must_use]
+    pub fn with_pace(self, pace: Option<&'a mut Pace>) -> Self {
+        Self { pace, ..self }
     }
 
     /// Tells how many bytes the work will handle, once that is known.
@@ -64,9 +98,13 @@ impl<'a> Out<'a> {
         self.stderr.write_all(harmless(&plain).as_bytes())
     }
 
-    /// Replaces the line at the bottom of the terminal; nothing when standard error is none.
+    /// Replaces the line at the bottom of the terminal. Without a terminal: a plain line when one is due, if ever.
     pub fn progress(&mut self, text: impl fmt::Display) -> io::Result<()> {
         if !self.style.live {
+            if self.pace.as_mut().is_some_and(|pace| pace.is_due()) {
+                let line = text.to_string();
+                self.stderr.write_all(format!("{}\n", harmless(line.trim_end()).replace('\n', " ")).as_bytes())?;
+            }
             return Ok(());
         }
         let plain = text.to_string();

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::absent;
 use crate::list::{GROUPS, OPS};
 use crate::op::AnyOp;
-use crate::spec::{GLOBAL, Opt, Place, Spec};
+use crate::spec::{GLOBAL, Opt, Place, Spec, Tier};
 
 /// A word of the command line with what hangs below it.
 pub struct Node {
@@ -51,6 +51,14 @@ impl Node {
         }
     }
 
+    /// Whether it, or all that hangs below it, is not Kubo's.
+    pub fn is_own(&self) -> bool {
+        match self.op {
+            Some(_) => self.spec.tier == Tier::Own,
+            None => !self.children.is_empty() && self.children.values().all(Self::is_own),
+        }
+    }
+
     /// The node below with this word.
     pub fn child(&self, word: &str) -> Option<&Self> {
         self.children.get(word)
@@ -58,7 +66,7 @@ impl Node {
 
     /// Whether the path has an endpoint of the RPC.
     pub fn is_remote(&self) -> bool {
-        self.op.is_some() && !matches!(self.spec.place, Place::Terminal | Place::Local | Place::Group)
+        self.op.is_some() && !matches!(self.spec.place, Place::Terminal | Place::Local | Place::Beside | Place::Group)
     }
 }
 

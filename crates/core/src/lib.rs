@@ -18,11 +18,13 @@ pub mod cid;
 pub mod codec;
 pub mod error;
 pub mod hash;
+pub mod ipns;
 pub mod keys;
 pub mod limits;
 pub mod multihash;
 pub mod path;
 pub mod peer_id;
+pub mod stamp;
 pub mod traits;
 pub mod varint;
 

@@ -189,7 +189,7 @@ impl<S: Subscriber> Layer<S> for Tail {
         };
         let mut fields = Fields(Map::new());
         fields.text("level", level.name().to_owned());
-        fields.text("ts", Stamp::now().rfc3339());
+        fields.text("ts", Stamp::of(std::time::SystemTime::now()).rfc3339());
         fields.text("logger", logger(metadata.target()).to_owned());
         fields.text("caller", format!("{}:{}", metadata.file().unwrap_or("?"), metadata.line().unwrap_or(0)));
         event.record(&mut fields);

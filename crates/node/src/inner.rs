@@ -18,7 +18,7 @@ use merkury_unixfs::mfs::MfsOptions;
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 
-use crate::api::{MfsState, well};
+use crate::api::{MfsState, NameState, well};
 use crate::config::{self, View};
 use crate::ingest::{Ingest, ToldPut};
 use crate::stores::{self, IndexFile, Stores};
@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) ingest: OnceLock<Ingest>,
     store: Mutex<Option<OpenStore>>,
     pub(crate) mfs: MfsState,
+    /// Records of names.
+    pub(crate) names: NameState,
     pub(crate) stop: tokio::sync::watch::Sender<bool>,
     /// The tasks that look after the store, in a daemon.
     pub(crate) upkeep: Mutex<Vec<tokio::task::AbortHandle>>,
@@ -110,6 +112,7 @@ impl Inner {
             ingest: OnceLock::new(),
             store: Mutex::new(None),
             mfs: MfsState::default(),
+            names: NameState::default(),
             stop: tokio::sync::watch::Sender::new(false),
             upkeep: Mutex::new(Vec::new()),
             closing: AtomicBool::new(false),

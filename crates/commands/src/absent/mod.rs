@@ -44,7 +44,7 @@ impl AnyOp for Absent {
     fn prepare(&self, _: &mut Call, _: bool) {}
 
     fn run(&self, _: Cx, _: Request) -> BoxFuture<'static, Result<WireReply, ApiError>> {
-        Box::pin(std::future::ready(Err(ApiError::new(ErrorKind::Unavailable, self.why))))
+        Box::pin(std::future::ready(Err(ApiError::new(ErrorKind::Unavailable, self.why).hint("merkury explain E023"))))
     }
 
     fn renderer(&self, _: &Call) -> Box<dyn Render> {

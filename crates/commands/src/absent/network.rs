@@ -41,28 +41,6 @@ pub(super) static ROWS: &[Absent] = &[
     },
     Absent {
         spec: &Spec {
-            path: "routing/get",
-            about: "Ask the routing system for a record.",
-            args: &[Arg::text("key", "The key of the record.").many()],
-            tier: Tier::Niche,
-            ..ROW
-        },
-        why: "records cannot be read by key here; name resolve reads those of IPNS",
-    },
-    Absent {
-        spec: &Spec {
-            path: "routing/put",
-            about: "Give the routing system a record.",
-            args: &[Arg::text("key", "The key of the record."), Arg::file("value-file", "The record.").or_stdin()],
-            options: &[Opt::flag(&["allow-offline"], "Keep it here when there is no network.")],
-            effect: Effect::Admin,
-            tier: Tier::Niche,
-            ..ROW
-        },
-        why: "records cannot be written by key here; name publish writes those of IPNS",
-    },
-    Absent {
-        spec: &Spec {
             path: "routing/reprovide",
             about: "Announce everything again.",
             effect: Effect::Admin,

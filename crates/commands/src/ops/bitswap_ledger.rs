@@ -27,6 +27,7 @@ impl Op for BitswapLedger {
     const SPEC: &'static Spec = &Spec {
         path: "bitswap/ledger",
         about: "Print what went to and from a peer.",
+        examples: &["ipfs bitswap ledger 12D3KooWHNyYv32ivXabQSe3ZchjWRT8PwSrihnTTPxtsMrFMzZY"],
         args: &[Arg::text("peer", "The peer.")],
         tier: Tier::Niche,
         ..Spec::READ

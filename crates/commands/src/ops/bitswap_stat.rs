@@ -77,8 +77,14 @@ fn show(item: &BitswapStatOut, call: &Call, out: &mut Out<'_>) -> TextResult {
 }
 
 impl Op for BitswapStat {
-    const SPEC: &'static Spec =
-        &Spec { path: "bitswap/stat", about: ABOUT, options: OPTIONS, tier: Tier::Common, ..Spec::READ };
+    const SPEC: &'static Spec = &Spec {
+        path: "bitswap/stat",
+        about: ABOUT,
+        examples: &["ipfs bitswap stat --human"],
+        options: OPTIONS,
+        tier: Tier::Common,
+        ..Spec::READ
+    };
     type Item = BitswapStatOut;
     type Text = ();
 
@@ -92,8 +98,14 @@ impl Op for BitswapStat {
 }
 
 impl Op for StatsBitswap {
-    const SPEC: &'static Spec =
-        &Spec { path: "stats/bitswap", about: ABOUT, options: OPTIONS, tier: Tier::Common, ..Spec::READ };
+    const SPEC: &'static Spec = &Spec {
+        path: "stats/bitswap",
+        about: ABOUT,
+        examples: &["ipfs stats bitswap --human"],
+        options: OPTIONS,
+        tier: Tier::Common,
+        ..Spec::READ
+    };
     type Item = BitswapStatOut;
     type Text = ();
 

@@ -19,6 +19,7 @@ impl Op for BitswapWantlist {
     const SPEC: &'static Spec = &Spec {
         path: "bitswap/wantlist",
         about: "List the blocks that are wanted.",
+        examples: &["ipfs bitswap wantlist"],
         options: &[Opt::text(&["peer", "p"], "What this peer wants from us; by default what we want.")],
         tier: Tier::Niche,
         ..Spec::READ

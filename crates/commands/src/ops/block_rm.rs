@@ -27,6 +27,7 @@ impl Op for BlockRm {
     const SPEC: &'static Spec = &Spec {
         path: "block/rm",
         about: "Remove single blocks.",
+        examples: &["ipfs block rm --force CID"],
         help: "A block that a pin keeps is not removed. What needs the block is broken afterwards; garbage collection\n\
                (repo gc) is the usual way to free space.",
         args: &[Arg::text("cid", "CID of a block.").many()],

@@ -73,6 +73,7 @@ impl Op for Bootstrap {
     const SPEC: &'static Spec = &Spec {
         path: "bootstrap",
         about: ABOUT,
+        examples: &["ipfs bootstrap"],
         help: "They are the first to be asked for others; a node also remembers peers it has met.",
         tier: Tier::Common,
         ..Spec::READ
@@ -93,6 +94,7 @@ impl Op for BootstrapList {
     const SPEC: &'static Spec = &Spec {
         path: "bootstrap/list",
         about: ABOUT,
+        examples: &["ipfs bootstrap list"],
         options: &[Opt::flag(&["expand-auto"], "Replace \"auto\" by what it stands for.")],
         tier: Tier::Common,
         ..Spec::READ
@@ -113,6 +115,9 @@ impl Op for BootstrapAdd {
     const SPEC: &'static Spec = &Spec {
         path: "bootstrap/add",
         about: "Add peers to start with.",
+        examples: &[
+            "ipfs bootstrap add /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWHNyYv32ivXabQSe3ZchjWRT8PwSrihnTTPxtsMrFMzZY",
+        ],
         args: &[Arg::text("peer", "Multiaddr with /p2p/ID at its end, or auto.").optional().many().or_stdin()],
         tier: Tier::Common,
         ..Spec::ADMIN
@@ -151,6 +156,7 @@ impl Op for BootstrapRm {
     const SPEC: &'static Spec = &Spec {
         path: "bootstrap/rm",
         about: "Remove peers to start with.",
+        examples: &["ipfs bootstrap rm --all"],
         args: &[Arg::text("peer", "A peer of the list.").optional().many().or_stdin()],
         options: &[Opt::flag(&["all"], "Remove all.")],
         tier: Tier::Common,
@@ -182,8 +188,13 @@ async fn remove(api: &Api, goes: impl Fn(&String) -> bool) -> Result<Reply<Boots
 }
 
 impl Op for BootstrapRmAll {
-    const SPEC: &'static Spec =
-        &Spec { path: "bootstrap/rm/all", about: "Remove all peers to start with.", tier: Tier::Common, ..Spec::ADMIN };
+    const SPEC: &'static Spec = &Spec {
+        path: "bootstrap/rm/all",
+        about: "Remove all peers to start with.",
+        examples: &["ipfs bootstrap rm all"],
+        tier: Tier::Common,
+        ..Spec::ADMIN
+    };
     type Item = BootstrapOut;
     type Text = ();
 

@@ -35,15 +35,19 @@ impl Op for Commands {
         path: "commands",
         about: "List all commands.",
         help: "Prints each command on a line; --flags adds their options.",
-        options: &[Opt::flag(&["flags", "f"], "Print the options too.")],
+        examples: &["ipfs commands --flags"],
+        options: &[
+            Opt::flag(&["flags", "f"], "Print the options too."),
+            Opt::flag(&["own"], "List the commands that Kubo does not have, too."),
+        ],
         place: Place::Anywhere,
         ..Spec::READ
     };
     type Item = CommandOut;
     type Text = ();
 
-    fn run(_: Cx, _: Request) -> Running<CommandOut> {
-        Box::pin(async { Ok(Reply::One(describe("ipfs", tree::root()))) })
+    fn run(_: Cx, request: Request) -> Running<CommandOut> {
+        Box::pin(async move { Ok(Reply::One(describe("ipfs", tree::root(), request.call.options.flag("own")))) })
     }
 
     fn text(item: CommandOut, call: &Call, (): &mut (), out: &mut Out<'_>) -> TextResult {
@@ -54,8 +58,9 @@ impl Op for Commands {
     }
 }
 
-fn describe(name: &str, node: &Node) -> CommandOut {
-    let below: Vec<CommandOut> = node.children.iter().map(|(word, child)| describe(word, child)).collect();
+fn describe(name: &str, node: &Node, own: bool) -> CommandOut {
+    let children = node.children.iter().filter(|(_, child)| own || !child.is_own());
+    let below: Vec<CommandOut> = children.map(|(word, child)| describe(word, child, own)).collect();
     let options = if name == "ipfs" { crate::spec::GLOBAL } else { node.spec.options };
     let options: Vec<OptionOut> = options
         .iter()

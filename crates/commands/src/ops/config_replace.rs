@@ -13,6 +13,7 @@ impl Op for ConfigReplace {
     const SPEC: &'static Spec = &Spec {
         path: "config/replace",
         about: "Replace the configuration by a file.",
+        examples: &["ipfs config replace config.json"],
         help: "The identity of the node stays as it is. Keep a copy of the old file.",
         args: &[Arg::file("file", "The new configuration.")],
         ..Spec::ADMIN

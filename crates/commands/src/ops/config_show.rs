@@ -11,6 +11,7 @@ impl Op for ConfigShow {
     const SPEC: &'static Spec = &Spec {
         path: "config/show",
         about: "Print the configuration.",
+        examples: &["ipfs config show > config.json"],
         help: "Private key and credentials are left out.",
         ..Spec::ADMIN
     };

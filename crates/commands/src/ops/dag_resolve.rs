@@ -19,6 +19,7 @@ impl Op for DagResolve {
     const SPEC: &'static Spec = &Spec {
         path: "dag/resolve",
         about: "Print the node a path leads to.",
+        examples: &["ipfs dag resolve CID/a/0"],
         help: "Prints its CID and, for paths that end inside a node, what remains of the path.",
         args: &[Arg::text("ref", "The path.").or_stdin()],
         ..Spec::READ

@@ -66,6 +66,7 @@ impl Op for DagStat {
     const SPEC: &'static Spec = &Spec {
         path: "dag/stat",
         about: "Print the size of DAGs.",
+        examples: &["ipfs dag stat --progress=false CID"],
         help: "Counts the distinct blocks below each root, and what several roots share.",
         args: &[Arg::text("root", "Path of a DAG.").many().or_stdin()],
         options: &[PROGRESS],

@@ -81,7 +81,9 @@ impl Op for DiagCmds {
         table.row(padded(heads.into_iter().map(str::to_owned).collect()));
         for entry in item {
             let began = Stamp::parse_rfc3339(&entry.start_time).unwrap_or(Stamp { seconds: 0, nanoseconds: 0 });
-            let ended = Stamp::parse_rfc3339(&entry.end_time).filter(|_| !entry.active).unwrap_or_else(Stamp::now);
+            let ended = Stamp::parse_rfc3339(&entry.end_time)
+                .filter(|_| !entry.active)
+                .unwrap_or_else(|| Stamp::of(std::time::SystemTime::now()));
             let mut cells =
                 vec![entry.command, entry.active.to_string(), began.short(), stamp::go_duration(ended.since(began))];
             if verbose {
@@ -108,6 +110,7 @@ impl Op for DiagCmdsClear {
     const SPEC: &'static Spec = &Spec {
         path: "diag/cmds/clear",
         about: "Forget finished calls.",
+        examples: &["ipfs diag cmds clear"],
         tier: Tier::Niche,
         place: Place::Daemon,
         ..Spec::ADMIN

@@ -34,6 +34,7 @@ impl Op for FilesLs {
     const SPEC: &'static Spec = &Spec {
         path: "files/ls",
         about: "List a directory.",
+        examples: &["ipfs files ls -l /"],
         args: &[Arg::text("path", "The directory; / when left out.").optional()],
         options: &[Opt::flag(&["long", "l"], "Print CIDs and sizes too."), Opt::flag(&["U"], "Do not sort."), FLUSH],
         ..Spec::READ

@@ -38,7 +38,7 @@ pub(crate) fn touch(call: &Call) -> Result<MfsChange, ApiError> {
     let seconds = call.options.int("mtime").unwrap_or(0);
     let nanoseconds = call.options.int("mtime-nsecs").unwrap_or(0);
     let stamp = if seconds == 0 {
-        Stamp::now()
+        Stamp::of(std::time::SystemTime::now())
     } else {
         const SECOND: i64 = 1_000_000_000;
         Stamp {

@@ -10,6 +10,7 @@ impl Op for FilesRead {
     const SPEC: &'static Spec = &Spec {
         path: "files/read",
         about: "Print a file.",
+        examples: &["ipfs files read /notes.txt"],
         args: &[Arg::text("path", "The file.")],
         options: &[
             Opt::int64(&["offset", "o"], "First byte to print."),

@@ -4,7 +4,7 @@ use merkury_api::{MfsStat, NodeKind};
 
 use super::common::{FLUSH, content_or_mfs_path, go_mode, go_mode_letters};
 use super::prelude::*;
-use crate::stamp::Stamp;
+use merkury_core::stamp::Stamp;
 
 /// `files stat`.
 pub struct FilesStat;
@@ -51,6 +51,7 @@ impl Op for FilesStat {
     const SPEC: &'static Spec = &Spec {
         path: "files/stat",
         about: "Print what a path is.",
+        examples: &["ipfs files stat /notes.txt"],
         help: "--format takes the words <hash>, <size>, <cumulsize>, <type>, <childs>, <mode>, <mode-octal>, <mtime>,\n\
                <mtime-secs> and <mtime-nsecs>.",
         args: &[Arg::text("path", "The path; /ipfs/… and /ipns/… too.")],

@@ -37,6 +37,7 @@ impl Op for FilesMkdir {
     const SPEC: &'static Spec = &Spec {
         path: "files/mkdir",
         about: "Make a directory.",
+        examples: &["ipfs files mkdir --parents /a/b"],
         args: &[Arg::text("path", "The directory.")],
         options: &[
             Opt::flag(&["parents", "p"], "Make missing parents; no error when it exists."),
@@ -104,6 +105,7 @@ impl Op for FilesMv {
     const SPEC: &'static Spec = &Spec {
         path: "files/mv",
         about: "Move or rename a path.",
+        examples: &["ipfs files mv /a /b"],
         args: &[Arg::text("source", "What to move."), Arg::text("dest", "Where to.")],
         options: &[FLUSH],
         ..Spec::ADMIN
@@ -129,6 +131,7 @@ impl Op for FilesRm {
     const SPEC: &'static Spec = &Spec {
         path: "files/rm",
         about: "Remove paths.",
+        examples: &["ipfs files rm -r /old"],
         help: "Always durable when it answers.",
         args: &[Arg::text("path", "What to remove.").many()],
         options: &[
@@ -183,6 +186,7 @@ impl Op for FilesFlush {
     const SPEC: &'static Spec = &Spec {
         path: "files/flush",
         about: "Make a path durable.",
+        examples: &["ipfs files flush /"],
         help: "Needed after changes with --flush=false. Prints the CID.",
         args: &[Arg::text("path", "The path; / when left out.").optional()],
         options: &[FLUSH],

@@ -26,6 +26,15 @@ pub struct KeysOut {
     pub keys: Vec<KeyOut>,
 }
 
+/// Bits of every key that is no RSA key.
+const KEY_BITS: i64 = 256;
+/// Bits of an RSA key when nothing is said.
+const RSA_BITS: u32 = 2048;
+
+/// `--type` of a new key.
+pub(crate) const TYPE: Opt = Opt::text(&["type", "t"], "ed25519, rsa or secp256k1.").or("ed25519");
+/// `--size` of a new key.
+pub(crate) const SIZE: Opt = Opt::int(&["size", "s"], "Bits of an RSA key.");
 /// The option of all key commands.
 pub(crate) const IPNS_BASE: Opt = Opt::text(&["ipns-base"], "Form of IPNS names: a multibase, or b58mh.").or("base36");
 
@@ -46,17 +55,34 @@ pub(crate) fn show(keys: &KeysOut, call: &Call, out: &mut Out<'_>) -> TextResult
     Ok(out.put(table.render())?)
 }
 
+/// The kind of a new key, by `--type` and `--size`.
+pub(crate) fn kind_of(call: &Call) -> Result<KeyKind, ApiError> {
+    let bits = call.options.int("size");
+    let fixed = |name: &str, kind: KeyKind| match bits {
+        Some(bits) if bits != KEY_BITS => {
+            Err(ApiError::invalid(format!("invalid key size {bits}: {name} keys are always {KEY_BITS} bits"))
+                .hint("leave --size out"))
+        }
+        _ => Ok(kind),
+    };
+    match call.options.text("type").as_deref() {
+        Some("ed25519") | None => fixed("ed25519", KeyKind::Ed25519),
+        Some("secp256k1") => fixed("secp256k1", KeyKind::Secp256k1),
+        Some("rsa") => Ok(KeyKind::Rsa(bits.map_or(RSA_BITS, |bits| u32::try_from(bits).unwrap_or(0)))),
+        Some(other) => {
+            Err(ApiError::invalid(format!("unrecognized key type: {other}")).hint("key types: ed25519, rsa, secp256k1"))
+        }
+    }
+}
+
 impl Op for KeyGen {
     const SPEC: &'static Spec = &Spec {
         path: "key/gen",
         about: "Make a key.",
         help: "Prints the IPNS name of the key. The private key never leaves the repository.",
+        examples: &["ipfs key gen blog", "ipfs key gen --type=rsa --size=4096 archive"],
         args: &[Arg::text("name", "Name of the key.")],
-        options: &[
-            Opt::text(&["type", "t"], "ed25519, rsa or secp256k1.").or("ed25519"),
-            Opt::int(&["size", "s"], "Bits of an RSA key."),
-            IPNS_BASE,
-        ],
+        options: &[TYPE, SIZE, IPNS_BASE],
         ..Spec::ADMIN
     };
     type Item = KeyOut;
@@ -70,13 +96,7 @@ impl Op for KeyGen {
                 return Err(ApiError::invalid("cannot create key with name 'self'"));
             }
             let form = PeerText::of(&call, "ipns-base")?;
-            let bits = call.options.int("size").and_then(|bits| u32::try_from(bits).ok());
-            let kind = match call.options.text("type").as_deref() {
-                Some("ed25519") | None => KeyKind::Ed25519,
-                Some("rsa") => KeyKind::Rsa(bits.unwrap_or(2048)),
-                Some("secp256k1") => KeyKind::Secp256k1,
-                Some(other) => return Err(ApiError::invalid(format!("unrecognized key type: {other}"))),
-            };
+            let kind = kind_of(&call)?;
             let key = cx.api(&call)?.keys.generate(name, kind).await?;
             Ok(Reply::One(out_of(&key, form)))
         })

@@ -19,7 +19,8 @@ async fn run(cx: Cx, call: Call) -> Result<Reply<KeysOut>, ApiError> {
 }
 
 impl Op for KeyLs {
-    const SPEC: &'static Spec = &Spec { path: "key/ls", about: ABOUT, options: OPTIONS, ..Spec::READ };
+    const SPEC: &'static Spec =
+        &Spec { path: "key/ls", about: ABOUT, examples: &["ipfs key ls -l"], options: OPTIONS, ..Spec::READ };
     type Item = KeysOut;
     type Text = ();
 
@@ -33,8 +34,14 @@ impl Op for KeyLs {
 }
 
 impl Op for KeyList {
-    const SPEC: &'static Spec =
-        &Spec { path: "key/list", about: ABOUT, options: OPTIONS, tier: Tier::Deprecated, ..Spec::READ };
+    const SPEC: &'static Spec = &Spec {
+        path: "key/list",
+        about: ABOUT,
+        examples: &["ipfs key list -l"],
+        options: OPTIONS,
+        tier: Tier::Deprecated,
+        ..Spec::READ
+    };
     type Item = KeysOut;
     type Text = ();
 

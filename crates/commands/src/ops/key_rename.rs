@@ -25,6 +25,7 @@ impl Op for KeyRename {
     const SPEC: &'static Spec = &Spec {
         path: "key/rename",
         about: "Rename a key.",
+        examples: &["ipfs key rename blog journal"],
         args: &[Arg::text("name", "The old name."), Arg::text("newName", "The new name.")],
         options: &[Opt::flag(&["force", "f"], "Replace a key that has the new name."), IPNS_BASE],
         tier: Tier::Common,

@@ -11,6 +11,7 @@ impl Op for KeyRm {
     const SPEC: &'static Spec = &Spec {
         path: "key/rm",
         about: "Remove keys.",
+        examples: &["ipfs key rm blog"],
         help: "What was published under a removed key can never be changed again.",
         args: &[Arg::text("name", "Name of a key.").many().or_stdin()],
         options: &[Opt::flag(&["l"], "Print IPNS names too."), IPNS_BASE],

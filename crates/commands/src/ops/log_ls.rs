@@ -11,6 +11,7 @@ impl Op for LogLs {
     const SPEC: &'static Spec = &Spec {
         path: "log/ls",
         about: "List the parts that log by themselves.",
+        examples: &["ipfs log ls"],
         help: "'log level' shows and sets how much each of them logs.",
         place: Place::Anywhere,
         ..Spec::READ

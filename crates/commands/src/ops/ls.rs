@@ -4,8 +4,8 @@ use merkury_api::{Api, DirEntry, FileStat, ListOptions, NodeKind};
 
 use super::common::mode_letters;
 use super::prelude::*;
-use crate::stamp::{self, Stamp};
 use crate::text::Table;
+use merkury_core::stamp::{self, Stamp};
 
 /// `ls`.
 pub struct Ls;
@@ -229,7 +229,7 @@ fn row(link: &LsLink, call: &Call) -> Vec<String> {
     }
     if flag("long") {
         let stamp = Stamp::parse_rfc3339(&link.mod_time);
-        cells.push(stamp.map_or_else(|| "-".into(), |stamp| stamp.listing(Stamp::now())));
+        cells.push(stamp.map_or_else(|| "-".into(), |stamp| stamp.listing(Stamp::of(std::time::SystemTime::now()))));
     }
     let slash = if directory { "/" } else { "" };
     cells.push(format!("{}{slash}", escape_name(&link.name)));

@@ -93,7 +93,7 @@ impl Op for Migrate {
             Opt::flag(&["with-config"], "Take the configuration too; it counts from the next start."),
             Opt::flag(&["with-identity"], "Become the same peer; it counts from the next start."),
         ],
-        tier: Tier::Common,
+        tier: Tier::Own,
         ..Spec::ADMIN
     };
     type Item = MigrateOut;

@@ -88,7 +88,7 @@ fn expiry(after: &str) -> Result<u64, ApiError> {
     let after = parse_lifetime(after).map_err(|error| {
         ApiError::invalid(format!("invalid --expire: {error}")).hint("examples: 90m, 12h, 30d, 8w, 1y")
     })?;
-    let now = u64::try_from(Stamp::now().seconds).unwrap_or(0);
+    let now = u64::try_from(Stamp::of(std::time::SystemTime::now()).seconds).unwrap_or(0);
     Ok(now.saturating_add(after.as_secs().max(1)))
 }
 

@@ -19,6 +19,7 @@ impl Op for PinRm {
     const SPEC: &'static Spec = &Spec {
         path: "pin/rm",
         about: "Stop keeping DAGs.",
+        examples: &["ipfs pin rm CID"],
         help: "The blocks stay until garbage is collected.",
         args: &[Arg::text("ipfs-path", "Path of a pinned DAG.").many().or_stdin()],
         options: &[Opt::flag(&["recursive", "r"], "Remove the recursive pin.").or("true")],

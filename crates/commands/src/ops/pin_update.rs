@@ -11,6 +11,7 @@ impl Op for PinUpdate {
     const SPEC: &'static Spec = &Spec {
         path: "pin/update",
         about: "Move a recursive pin to another root.",
+        examples: &["ipfs pin update OLD NEW"],
         help: "Keeps the new DAG, fetching only what the old one lacks, and lets the old one go (--unpin=false keeps it).",
         args: &[Arg::text("from-path", "The old root."), Arg::text("to-path", "The new root.")],
         options: &[

@@ -37,6 +37,7 @@ impl Op for PinVerify {
     const SPEC: &'static Spec = &Spec {
         path: "pin/verify",
         about: "Check that recursive pins are complete.",
+        examples: &["ipfs pin verify --verbose"],
         help: "Prints the pins that lack blocks, and which; with --verbose those that are whole too. Recorded links are\n\
                followed: whether the bytes of blocks are right is what `repo verify` looks at.",
         options: &[

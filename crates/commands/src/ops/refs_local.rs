@@ -19,7 +19,8 @@ async fn run(cx: Cx, call: Call) -> Result<Reply<RefOut>, ApiError> {
 }
 
 impl Op for RefsLocal {
-    const SPEC: &'static Spec = &Spec { path: "refs/local", about: ABOUT, help: HELP, ..Spec::READ };
+    const SPEC: &'static Spec =
+        &Spec { path: "refs/local", about: ABOUT, examples: &["ipfs refs local"], help: HELP, ..Spec::READ };
     type Item = RefOut;
     type Text = ();
 
@@ -33,7 +34,14 @@ impl Op for RefsLocal {
 }
 
 impl Op for RepoLs {
-    const SPEC: &'static Spec = &Spec { path: "repo/ls", about: ABOUT, help: HELP, tier: Tier::Common, ..Spec::READ };
+    const SPEC: &'static Spec = &Spec {
+        path: "repo/ls",
+        about: ABOUT,
+        examples: &["ipfs repo ls"],
+        help: HELP,
+        tier: Tier::Common,
+        ..Spec::READ
+    };
     type Item = RefOut;
     type Text = ();
 

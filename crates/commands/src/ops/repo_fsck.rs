@@ -24,13 +24,14 @@ impl Op for RepoFsck {
     const SPEC: &'static Spec = &Spec {
         path: "repo/fsck",
         about: "Check every structure of the repository and rebuild its index.",
+        examples: &["ipfs repo fsck"],
         help: "Looks at configuration, keys, segments, pins and the mutable file system, and says what to do about damage.\n\
                The index of blocks is built anew from the segments alone, every hash checked; that needs the repository\n\
                for itself, so beside a daemon it is left out.\n\n\
                When the record of pins was damaged, nothing is collected until you say that the pins are complete: look at\n\
                `pin ls`, pin what is missing, then run this with --accept-pins.",
         options: &[Opt::flag(&["accept-pins"], "Pins are complete as they are: collection may run again.")],
-        tier: Tier::Niche,
+        tier: Tier::Own,
         ..Spec::ADMIN
     };
     type Item = RepoFsckOut;

@@ -57,7 +57,13 @@ fn show(item: &RepoStatOut, call: &Call, out: &mut Out<'_>) -> TextResult {
 }
 
 impl Op for RepoStat {
-    const SPEC: &'static Spec = &Spec { path: "repo/stat", about: ABOUT, options: OPTIONS, ..Spec::READ };
+    const SPEC: &'static Spec = &Spec {
+        path: "repo/stat",
+        about: ABOUT,
+        examples: &["ipfs repo stat --human"],
+        options: OPTIONS,
+        ..Spec::READ
+    };
     type Item = RepoStatOut;
     type Text = ();
 
@@ -71,8 +77,14 @@ impl Op for RepoStat {
 }
 
 impl Op for StatsRepo {
-    const SPEC: &'static Spec =
-        &Spec { path: "stats/repo", about: ABOUT, options: OPTIONS, tier: Tier::Common, ..Spec::READ };
+    const SPEC: &'static Spec = &Spec {
+        path: "stats/repo",
+        about: ABOUT,
+        examples: &["ipfs stats repo --human"],
+        options: OPTIONS,
+        tier: Tier::Common,
+        ..Spec::READ
+    };
     type Item = RepoStatOut;
     type Text = ();
 

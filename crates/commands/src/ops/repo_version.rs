@@ -18,6 +18,7 @@ impl Op for RepoVersion {
     const SPEC: &'static Spec = &Spec {
         path: "repo/version",
         about: "Print the version of the repository's format.",
+        examples: &["ipfs repo version"],
         options: &[Opt::flag(&["quiet", "q"], "Print the version alone.")],
         tier: Tier::Common,
         place: Place::Anywhere,

@@ -106,6 +106,7 @@ impl Op for FindProvs {
     const SPEC: &'static Spec = &Spec {
         path: "routing/findprovs",
         about: "Find peers that have content.",
+        examples: &["ipfs routing findprovs -n 5 CID"],
         args: &[Arg::text("key", "A CID.").many()],
         options: &[VERBOSE, Opt::int(&["num-providers", "n"], "Stop after so many.").or("20")],
         tier: Tier::Common,
@@ -149,6 +150,7 @@ impl Op for FindPeer {
     const SPEC: &'static Spec = &Spec {
         path: "routing/findpeer",
         about: "Find the addresses of a peer.",
+        examples: &["ipfs routing findpeer 12D3KooWHNyYv32ivXabQSe3ZchjWRT8PwSrihnTTPxtsMrFMzZY"],
         args: &[Arg::text("peerID", "A peer.").many()],
         options: &[VERBOSE],
         tier: Tier::Common,
@@ -180,6 +182,7 @@ impl Op for Provide {
     const SPEC: &'static Spec = &Spec {
         path: "routing/provide",
         about: "Announce content.",
+        examples: &["ipfs routing provide CID"],
         help: "Tells the network that this node has these DAGs. What is pinned is announced by itself.",
         args: &[Arg::text("key", "A CID.").many().or_stdin()],
         options: &[VERBOSE, Opt::flag(&["recursive", "r"], "Announce every block below too.")],

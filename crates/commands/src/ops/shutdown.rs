@@ -9,6 +9,7 @@ impl Op for Shutdown {
     const SPEC: &'static Spec = &Spec {
         path: "shutdown",
         about: "Stop the daemon.",
+        examples: &["ipfs shutdown"],
         help: "Requests in work finish, within a few seconds; then the daemon ends.",
         place: Place::Daemon,
         ..Spec::ADMIN

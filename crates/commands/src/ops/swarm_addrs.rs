@@ -22,7 +22,12 @@ pub struct AddrsOut {
 }
 
 impl Op for SwarmAddrs {
-    const SPEC: &'static Spec = &Spec { path: "swarm/addrs", about: "List known addresses of peers.", ..Spec::READ };
+    const SPEC: &'static Spec = &Spec {
+        path: "swarm/addrs",
+        about: "List known addresses of peers.",
+        examples: &["ipfs swarm addrs"],
+        ..Spec::READ
+    };
     type Item = AddrsOut;
     type Text = ();
 
@@ -47,6 +52,7 @@ impl Op for SwarmAddrsLocal {
     const SPEC: &'static Spec = &Spec {
         path: "swarm/addrs/local",
         about: "List the addresses that this node tells others.",
+        examples: &["ipfs swarm addrs local"],
         options: &[Opt::flag(&["id"], "Print the peer id behind each.")],
         tier: Tier::Common,
         ..Spec::READ
@@ -76,6 +82,7 @@ impl Op for SwarmAddrsListen {
     const SPEC: &'static Spec = &Spec {
         path: "swarm/addrs/listen",
         about: "List the addresses that this node listens on.",
+        examples: &["ipfs swarm addrs listen"],
         tier: Tier::Common,
         ..Spec::READ
     };

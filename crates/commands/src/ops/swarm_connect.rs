@@ -58,6 +58,7 @@ impl Op for SwarmDisconnect {
     const SPEC: &'static Spec = &Spec {
         path: "swarm/disconnect",
         about: "Close connections to peers.",
+        examples: &["ipfs swarm disconnect /p2p/12D3KooWHNyYv32ivXabQSe3ZchjWRT8PwSrihnTTPxtsMrFMzZY"],
         args: &[Arg::text("address", "Multiaddr of a peer, or /p2p/ID.").many().or_stdin()],
         tier: Tier::Common,
         ..Spec::ADMIN

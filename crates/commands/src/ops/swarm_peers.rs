@@ -1,6 +1,6 @@
 //! `swarm peers`: the open connections.
 
-use std::time::Duration;
+use crate::stamp::go_duration;
 
 use merkury_api::{ConnectionDirection, ConnectionInfo};
 
@@ -55,6 +55,7 @@ impl Op for SwarmPeers {
     const SPEC: &'static Spec = &Spec {
         path: "swarm/peers",
         about: "List open connections.",
+        examples: &["ipfs swarm peers -v"],
         options: &[
             Opt::flag(&["verbose", "v"], "Print everything below."),
             Opt::flag(&["streams"], "Print open streams."),
@@ -135,29 +136,5 @@ fn identify(connection: &ConnectionInfo) -> IdOut {
         addresses: some_unless_empty(addresses),
         agent_version: clean(&said.agent),
         protocols: some_unless_empty(protocols),
-    }
-}
-
-/// A duration as Go prints it: `1.234567ms`, `2.5s`.
-fn go_duration(duration: Duration) -> String {
-    let nanoseconds = duration.as_nanos();
-    let (unit, scale) = match nanoseconds {
-        0..1_000 => return format!("{nanoseconds}ns"),
-        1_000..1_000_000 => ("µs", 1e3),
-        1_000_000..1_000_000_000 => ("ms", 1e6),
-        _ => ("s", 1e9),
-    };
-    format!("{}{unit}", nanoseconds as f64 / scale)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_print_as_in_go() {
-        for (nanoseconds, text) in [(7, "7ns"), (1_500, "1.5µs"), (1_234_567, "1.234567ms"), (2_500_000_000, "2.5s")] {
-            assert_eq!(go_duration(Duration::from_nanos(nanoseconds)), text);
-        }
     }
 }

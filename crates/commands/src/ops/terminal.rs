@@ -1,4 +1,4 @@
-//! `init`, `daemon`, `config edit`, `repo migrate`: commands that the program itself carries out.
+//! `init`, `daemon`, `config edit`, `repo migrate`, `man`: commands that the program itself carries out.
 
 use super::prelude::*;
 
@@ -72,4 +72,18 @@ pub static REPO_MIGRATE: Spec = Spec {
     tier: Tier::Common,
     place: Place::Terminal,
     ..Spec::ADMIN
+};
+
+/// `man`.
+pub static MAN: Spec = Spec {
+    path: "man",
+    about: "Write the manual pages.",
+    help: "Writes a page for each command, and one for the error codes, into a directory; man -M reads them from there\n\
+           when it is called man1. --markdown prints one page with everything instead.",
+    examples: &["merkury man ~/.local/share/man/man1", "merkury man --markdown"],
+    args: &[Arg::text("dir", "Directory for the pages; made when it is missing.").optional()],
+    options: &[Opt::flag(&["markdown"], "Print the reference in Markdown.")],
+    place: Place::Terminal,
+    tier: Tier::Own,
+    ..Spec::READ
 };

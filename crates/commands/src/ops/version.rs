@@ -12,6 +12,7 @@ impl Op for Version {
     const SPEC: &'static Spec = &Spec {
         path: "version",
         about: "Print the version.",
+        examples: &["ipfs version --all"],
         help: "The number is that of the Kubo release whose behaviour this program keeps; --all and JSON name this\n\
                program too.",
         options: &[

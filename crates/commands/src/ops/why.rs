@@ -57,7 +57,7 @@ impl Op for Why {
                size of the repository; it names at most a few reasons.",
         examples: &["merkury why CID", "merkury why --json /ipfs/CID/photos/a.jpg"],
         args: &[Arg::text("ipfs-path", "Path of the block.")],
-        tier: Tier::Common,
+        tier: Tier::Own,
         ..Spec::READ
     };
     type Item = WhyOut;

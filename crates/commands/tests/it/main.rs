@@ -2,8 +2,10 @@
 
 mod answers;
 mod cli_grammar;
+mod conventions;
 mod hostile;
 mod multipart;
 mod rpc;
+mod snapshots;
 mod support;
 mod tree;

@@ -14,13 +14,22 @@ impl Pair {
         Ok(Self(SigningKey::from_bytes(&random::<SEED>()?)))
     }
 
+    pub(super) fn from_seed(seed: &[u8]) -> Result<Self, KeyError> {
+        let seed: [u8; SEED] =
+            seed.try_into().map_err(|_| KeyError::Malformed("an Ed25519 seed has 32 bytes".into()))?;
+        Ok(Self(SigningKey::from_bytes(&seed)))
+    }
+
+    pub(super) fn seed(&self) -> [u8; SEED] {
+        self.0.to_bytes()
+    }
+
     /// Seed and public key; old writers repeat the public key (96 bytes).
     pub(super) fn from_data(data: &[u8]) -> Result<Self, KeyError> {
         let malformed = |why: &str| KeyError::Malformed(why.into());
         let (seed, public) =
             data.split_at_checked(SEED).ok_or_else(|| malformed("an Ed25519 key is shorter than 64 bytes"))?;
-        let seed: [u8; SEED] = seed.try_into().map_err(|_| malformed("an Ed25519 seed has 32 bytes"))?;
-        let key = SigningKey::from_bytes(&seed);
+        let Self(key) = Self::from_seed(seed)?;
         let own = key.verifying_key().to_bytes();
         let halves: Vec<&[u8]> = public.chunks(SEED).collect();
         if !matches!(halves.len(), 1 | 2) || halves.iter().any(|half| **half != own) {

@@ -3,9 +3,12 @@
 //! Parts: [`Keypair`] (make, read, write, sign), [`PublicKey`] (verify, peer id), one file a kind of key.
 //!
 //! A private key travels as a protobuf message of kind and bytes: Ed25519 as seed and public key (64 bytes), RSA as
-//! PKCS#1 DER, secp256k1 as the 32 bytes of the scalar. This is what Kubo's `Identity.PrivKey` and key store hold.
+//! PKCS#1 DER, secp256k1 as the 32 bytes of the scalar. This is what Kubo's `Identity.PrivKey` and key store hold. Other
+//! programs want [`pkcs8`].
 
+mod ecdsa;
 mod ed25519;
+pub mod pkcs8;
 mod rsa;
 mod secp256k1;
 mod wire;
@@ -56,6 +59,7 @@ enum Inner {
     Ed25519(ed25519::Pair),
     Rsa(Box<rsa::Pair>),
     Secp256k1(secp256k1::Pair),
+    Ecdsa(Box<ecdsa::Pair>),
 }
 
 /// A public key: its kind and bytes as they stand in the protobuf message.
@@ -82,7 +86,7 @@ impl Keypair {
             wire::Kind::Ed25519 => Inner::Ed25519(ed25519::Pair::from_data(data)?),
             wire::Kind::Rsa => Inner::Rsa(Box::new(rsa::Pair::from_data(data)?)),
             wire::Kind::Secp256k1 => Inner::Secp256k1(secp256k1::Pair::from_data(data)?),
-            wire::Kind::Ecdsa => return Err(KeyError::UnknownType(wire::Kind::Ecdsa as u64)),
+            wire::Kind::Ecdsa => Inner::Ecdsa(Box::new(ecdsa::Pair::from_data(data)?)),
         }))
     }
 
@@ -92,6 +96,7 @@ impl Keypair {
             Inner::Ed25519(pair) => wire::encode(wire::Kind::Ed25519, &pair.to_data()),
             Inner::Rsa(pair) => wire::encode(wire::Kind::Rsa, pair.data()),
             Inner::Secp256k1(pair) => wire::encode(wire::Kind::Secp256k1, &pair.to_data()),
+            Inner::Ecdsa(pair) => wire::encode(wire::Kind::Ecdsa, pair.data()),
         }
     }
 
@@ -101,6 +106,7 @@ impl Keypair {
             Inner::Ed25519(pair) => (wire::Kind::Ed25519, pair.public_data()),
             Inner::Rsa(pair) => (wire::Kind::Rsa, pair.public_data()),
             Inner::Secp256k1(pair) => (wire::Kind::Secp256k1, pair.public_data()),
+            Inner::Ecdsa(pair) => (wire::Kind::Ecdsa, pair.public_data()),
         };
         PublicKey { kind, data }
     }
@@ -110,12 +116,18 @@ impl Keypair {
         self.public().peer_id()
     }
 
+    /// Whether it is of a kind that this program makes and uses.
+    pub fn is_usable(&self) -> bool {
+        !matches!(self.0, Inner::Ecdsa(_))
+    }
+
     /// Signs a message.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         match &self.0 {
             Inner::Ed25519(pair) => Ok(pair.sign(message)),
             Inner::Rsa(pair) => pair.sign(message),
             Inner::Secp256k1(pair) => pair.sign(message),
+            Inner::Ecdsa(_) => Err(KeyError::Failed("ECDSA keys are kept but not used".into())),
         }
     }
 }

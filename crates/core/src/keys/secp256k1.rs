@@ -26,6 +26,18 @@ impl Pair {
         }
     }
 
+    /// The same with zeros at its start left out, as some writers do.
+    pub(super) fn from_short_data(data: &[u8]) -> Result<Self, KeyError> {
+        let zeros = 32usize.checked_sub(data.len());
+        let zeros = zeros.ok_or_else(|| KeyError::Malformed("a secp256k1 key has at most 32 bytes".into()))?;
+        Self::from_data(&[&vec![0; zeros], data].concat())
+    }
+
+    /// The public key as a point, not compressed.
+    pub(super) fn public_point(&self) -> Vec<u8> {
+        self.0.verifying_key().to_sec1_point(false).as_bytes().to_vec()
+    }
+
     pub(super) fn to_data(&self) -> Vec<u8> {
         self.0.to_bytes().to_vec()
     }

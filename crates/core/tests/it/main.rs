@@ -1,6 +1,7 @@
 //! Integration tests of the data model: one binary.
 //!
 //! - `keys`: keys that Kubo made.
+//! - `ipns`: records that Kubo signed.
 //! - `kubo_vectors`: blocks that Kubo 0.43.1 wrote, byte for byte.
 //! - `codecs`: values, links and strictness of DAG-CBOR, DAG-JSON and DAG-JOSE.
 //! - `hashes`: published digests, and every SHA-256 back end against another implementation.
@@ -10,6 +11,7 @@
 mod codecs;
 mod hashes;
 mod hostile;
+mod ipns;
 mod keys;
 mod kubo_vectors;
 mod memory;

@@ -1,23 +1,26 @@
 //! Where a call runs: on the daemon that `--api` or the repository's `api` file names, or on a node in process.
 
+use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
-use merkury_api::ApiError;
+use merkury_api::{ApiError, ItemStream};
 use merkury_commands::op::{Call, Cx, Request, WireReply};
 use merkury_commands::options::Options;
 use merkury_commands::rpc::auth_header;
 use merkury_commands::rpc::client::{Answer, CallError, Client, Target};
 use merkury_commands::spec::{Place, Spec};
 use merkury_commands::value::Value;
-use merkury_commands::{AnyOp, Body};
+use merkury_commands::{AnyOp, Body, tree};
 use merkury_core::ErrorKind;
 
 use super::inputs::Inputs;
 use super::show::{self, Shown};
+use super::waiting::{self, Activity};
 use super::{Failure, InitOptions, Personality, Session};
 
 /// Runs a call and shows its answer.
@@ -29,7 +32,7 @@ pub(super) fn execute(
     inputs: Inputs,
 ) -> Result<(), Failure> {
     let mut call = Call { args: inputs.texts, options };
-    op.prepare(&mut call, session.live);
+    op.prepare(&mut call, session.live || session.tells_in_lines());
     let timeout = call.options.timeout()?;
     show::form(session, &call)?;
     if call.options.is_given("api") && call.options.text("api").is_some_and(|api| api.is_empty()) {
@@ -44,6 +47,11 @@ pub(super) fn execute(
         return alone(session, op, repo, &call, inputs.files, timeout);
     }
     let files = inputs.files;
+    if place == Place::Beside {
+        let body = Inputs::body(files, &call.options, op.spec(), true);
+        return local(session, op, repo, &call, body, (timeout, Arc::default()));
+    }
+    // Without a terminal the rate must do: counting would look at every file once more.
     let total = if session.live { Inputs::count(&files) } else { Arc::default() };
     if let Some(client) = client(repo, &call.options)? {
         let body = |in_process| Inputs::body(files.clone(), &call.options, op.spec(), in_process);
@@ -115,6 +123,10 @@ pub(super) fn anywhere(session: &Session<'_>, op: &'static dyn AnyOp, repo: &Pat
             shown.item(&line)?;
             shown.finish()
         }
+        Some(Ok(WireReply::Bytes(bytes))) => match shown.bytes(bytes.length, bytes.stream).now_or_never() {
+            Some(outcome) => outcome,
+            None => Err(ApiError::internal("this command waits for something it may not need").into()),
+        },
         Some(Err(error)) => Err(error.into()),
         Some(Ok(WireReply::Stream(mut items))) => {
             while let Some(next) = items.next().now_or_never() {
@@ -123,7 +135,7 @@ pub(super) fn anywhere(session: &Session<'_>, op: &'static dyn AnyOp, repo: &Pat
             }
             Err(ApiError::internal("this command waits for something it may not need").into())
         }
-        Some(Ok(_)) | None => Err(ApiError::internal("this command waits for something it may not need").into()),
+        None => Err(ApiError::internal("this command waits for something it may not need").into()),
     }
 }
 
@@ -172,6 +184,7 @@ fn remote(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let runtime = runtime.map_err(|error| Remote::Failed(no_runtime(&error)))?;
     let request = Request { call: call.clone(), body };
+    let activity = Activity::default();
     let work = async {
         let answer = client.call(op.spec(), request).await.map_err(|error| match error {
             CallError::Unreachable(error) => Remote::Unreachable(error),
@@ -181,7 +194,7 @@ fn remote(
             }
             CallError::Failed(error) => Remote::Failed(error.into()),
         })?;
-        let shown = Shown::new(session, op, call).with_total(total);
+        let shown = Shown::new(session, op, call).with_total(total).counted(activity.clone());
         match answer {
             Answer::Items(items) => shown.items(items).await,
             Answer::Bytes { length, stream } => shown.bytes(length, stream).await,
@@ -189,6 +202,8 @@ fn remote(
         .map_err(Remote::Failed)
     };
     let outcome = runtime.block_on(async {
+        let why = || waits_for(client);
+        let work = told(session, op, &activity, why, work);
         match timeout {
             None => work.await,
             Some(limit) => {
@@ -199,6 +214,108 @@ fn remote(
     // A walk that reads standard input cannot be woken; it ends with the process.
     runtime.shutdown_background();
     outcome
+}
+
+/// Runs work; as `merkury` with words about what it waits for.
+async fn told<T, F: Future<Output = Option<String>>>(
+    session: &Session<'_>,
+    op: &'static dyn AnyOp,
+    activity: &Activity,
+    why: impl Fn() -> F,
+    work: impl Future<Output = T>,
+) -> T {
+    if session.personality == Personality::Ipfs {
+        return work.await;
+    }
+    waiting::telling(&op.spec().path.replace('/', " "), activity, session.live, why, work).await
+}
+
+/// What a daemon waits for: blocks it wants, and how many peers it can ask.
+async fn waits_for(client: &Client) -> Option<String> {
+    let ask = |path: &'static str| async move {
+        let items = answers(client, path, &[], &[]);
+        tokio::time::timeout(FACTS_WAIT, items).await.unwrap_or_default().into_iter().next()
+    };
+    let wanted = ask("bitswap/wantlist").await?;
+    let wanted = wanted.get("Keys").and_then(|keys| keys.as_array()).cloned().unwrap_or_default();
+    let first = wanted.first().and_then(|key| key.get("/")).and_then(|cid| cid.as_str())?.to_owned();
+    let peers = ask("swarm/peers").await?;
+    let peers = peers.get("Peers").and_then(|peers| peers.as_array()).map_or(0, Vec::len);
+    let more = match wanted.len() {
+        1 => String::new(),
+        many => format!(" and {} more blocks", many - 1),
+    };
+    Some(match peers {
+        0 => format!("waiting for {first}{more}: no peer is connected to ask (merkury doctor)"),
+        peers => format!("waiting for {first}{more}: {peers} connected peers asked, looking for others that have it"),
+    })
+}
+
+/// How long facts about a wait may take.
+const FACTS_WAIT: Duration = Duration::from_secs(1);
+
+/// Items of a command that a daemon answers; none when anything fails.
+async fn answers(client: &Client, path: &str, args: &[&str], set: &[(&str, Value)]) -> Vec<serde_json::Value> {
+    let Some((op, call)) = call_of(path, args, set) else { return Vec::new() };
+    let Ok(Answer::Items(items)) = client.call(op.spec(), Request { call, body: Body::None }).await else {
+        return Vec::new();
+    };
+    values(items).await
+}
+
+fn call_of(path: &str, args: &[&str], set: &[(&str, Value)]) -> Option<(&'static dyn AnyOp, Call)> {
+    let op = tree::find(path.split('/'))?.op?;
+    let mut options = Options::new(op.spec());
+    set.iter().for_each(|(name, value)| options.set(name, value.clone()));
+    Some((op, Call { args: args.iter().map(|arg| (*arg).to_owned()).collect(), options }))
+}
+
+async fn values(items: ItemStream<Bytes>) -> Vec<serde_json::Value> {
+    let items = items
+        .take(VALUES_MAX)
+        .filter_map(|item| std::future::ready(item.ok().and_then(|line| serde_json::from_slice(&line).ok())));
+    items.collect().await
+}
+
+/// Items looked at for a suggestion.
+const VALUES_MAX: usize = 10_000;
+
+/// Items that a command answers, from the daemon if one runs, else in process; none when anything fails or takes longer.
+pub(super) fn ask(
+    session: &Session<'_>,
+    repo: &Path,
+    options: &Options,
+    path: &str,
+    args: &[&str],
+    set: &[(&str, Value)],
+    wait: Duration,
+) -> Vec<serde_json::Value> {
+    if !session.host.is_initialized(repo) {
+        return Vec::new();
+    }
+    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() else {
+        return Vec::new();
+    };
+    let client = client(repo, options).ok().flatten();
+    let work = async {
+        if let Some(client) = &client {
+            return answers(client, path, args, set).await;
+        }
+        let Some((op, mut call)) = call_of(path, args, set) else { return Vec::new() };
+        call.options.set("offline", Value::Bool(true));
+        let Ok(node) = session.host.open(repo).await else { return Vec::new() };
+        let reply = op.run(Cx::new(node, repo.to_owned()), Request { call, body: Body::None }).await;
+        let found = match reply {
+            Ok(WireReply::One(line)) => serde_json::from_slice(&line).into_iter().collect(),
+            Ok(WireReply::Stream(items)) => values(items).await,
+            _ => Vec::new(),
+        };
+        session.host.close().await;
+        found
+    };
+    let found = runtime.block_on(async { tokio::time::timeout(wait, work).await.unwrap_or_default() });
+    runtime.shutdown_background();
+    found
 }
 
 fn timed_out() -> ApiError {
@@ -221,12 +338,13 @@ fn local(
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| no_runtime(&error))?;
     let request = Request { call: call.clone(), body };
+    let activity = Activity::default();
     let outcome = runtime.block_on(async {
         let work = async {
             let node = session.host.open(repo).await?;
             let cx = Cx::new(node, repo.to_owned());
             let reply = op.run(cx, request).await?;
-            let mut shown = Shown::new(session, op, call).with_total(total);
+            let mut shown = Shown::new(session, op, call).with_total(total).counted(activity.clone());
             match reply {
                 WireReply::One(line) => {
                     if !line.is_empty() {
@@ -238,6 +356,7 @@ fn local(
                 WireReply::Bytes(bytes) => shown.bytes(bytes.length, bytes.stream).await,
             }
         };
+        let work = told(session, op, &activity, || std::future::ready(None), work);
         let outcome = match timeout {
             None => work.await,
             Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(timed_out().into())),

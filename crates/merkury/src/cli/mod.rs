@@ -2,16 +2,20 @@
 //!
 //! It has no logic of its own: what a command does stands in `merkury-commands`, and both ways answer in the same
 //! wire form. Parts: [`run`], `execute` (where a call runs), `inputs` (files and standard input), `show` (answers),
-//! `unpack` (`get`), `failure` (errors and exit codes), `progress` (the line at the bottom of a terminal).
+//! `unpack` (`get`), `keyfile` (`key export`), `failure` (errors and exit codes), `suggest` (what was meant), `waiting` (what a
+//! silent command does), `progress` (the line at the bottom of a terminal).
 //!
 //! Start-up counts: no runtime, no repository and no socket before something needs one.
 
 mod execute;
 mod failure;
 mod inputs;
+mod keyfile;
 mod progress;
 mod show;
+mod suggest;
 mod unpack;
+mod waiting;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -25,7 +29,7 @@ use merkury_commands::parse::{self, ParseError};
 use merkury_commands::spec::Place;
 use merkury_commands::value::Value;
 use merkury_commands::version::REPO_VERSION;
-use merkury_commands::{help, tree};
+use merkury_commands::{help, manual, near, tree};
 
 pub(crate) use failure::Failure;
 
@@ -99,6 +103,8 @@ struct Session<'a> {
     json: bool,
     /// Standard error is a terminal.
     live: bool,
+    /// Standard error takes colours.
+    color: bool,
 }
 
 /// Runs a command line; `args` starts with the program's name. Returns the exit code.
@@ -119,7 +125,9 @@ pub(crate) fn run(args: Vec<OsString>, personality: Personality, host: &dyn Host
     };
     as_command(&mut words);
     let json = personality == Personality::Merkury && take_json(&mut words);
-    let session = Session { personality, program, host, json, live: std::io::stderr().is_terminal() };
+    let live = std::io::stderr().is_terminal();
+    let color = personality == Personality::Merkury && takes_color(live, |name| std::env::var(name).ok());
+    let session = Session { personality, program, host, json, live, color };
     session.run(&words)
 }
 
@@ -137,11 +145,23 @@ fn as_command(words: &mut Vec<String>) {
     }
 }
 
-/// Takes `--json` out of the words, unless the command has an option of that name: then it means both.
+/// `NO_COLOR` and `CLICOLOR_FORCE` decide, else whether there is a terminal that can show colours.
+fn takes_color(live: bool, env: impl Fn(&str) -> Option<String>) -> bool {
+    let set = |name: &str| env(name).is_some_and(|value| !value.is_empty());
+    if set("NO_COLOR") {
+        return false;
+    }
+    if env("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0") {
+        return true;
+    }
+    live && env("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Takes `--json` out of the words. Behind `config`, which has an option of that name, it means both.
 fn take_json(words: &mut Vec<String>) -> bool {
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let Some(at) = words[..end].iter().position(|word| word == "--json") else { return false };
-    if !words.iter().any(|word| word == "config") {
+    if !words[..at].iter().any(|word| word == "config") {
         words.remove(at);
     }
     true
@@ -149,7 +169,7 @@ fn take_json(words: &mut Vec<String>) -> bool {
 
 impl Session<'_> {
     fn run(&self, words: &[String]) -> i32 {
-        let parsed = match parse::parse(words) {
+        let parsed = match parse::parse_for(words, self.personality == Personality::Merkury) {
             Ok(parsed) => parsed,
             Err(error) => return self.not_understood(error),
         };
@@ -159,8 +179,16 @@ impl Session<'_> {
         }
         let Some(op) = parsed.node.op else {
             if !parsed.inputs.is_empty() {
-                let message = format!("expected 0 argument(s), got {}", parsed.inputs.len());
+                let message = match self.personality {
+                    Personality::Ipfs => format!("expected 0 argument(s), got {}", parsed.inputs.len()),
+                    Personality::Merkury => {
+                        format!("unknown command \"{} {}\"", parsed.path.join(" "), parsed.inputs[0])
+                    }
+                };
                 return self.usage_error(&message, &parsed.path, parsed.node);
+            }
+            if parsed.path.is_empty() && self.personality == Personality::Merkury {
+                return self.print(WELCOME);
             }
             return self.print(&self.help(&parsed.path, parsed.node, false));
         };
@@ -170,19 +198,38 @@ impl Session<'_> {
                 return self.usage_error(&message, &parsed.path, parsed.node);
             }
         };
-        let outcome = self.repo(&parsed.options).and_then(|repo| match op.spec().place {
-            _ if op.spec().path == "config/show" && parsed.options.is_given("config-file") => {
-                let shown = self.host.config_file(&config_file(&repo, &parsed.options))?;
-                let call = Call { args: Vec::new(), options: parsed.options };
-                show::one(self, op, &call, &shown)
-            }
-            Place::Terminal => self.terminal(op, &repo, &parsed.options, sorted),
-            _ => execute::execute(self, op, &repo, parsed.options, sorted),
-        });
-        match outcome {
-            Ok(()) => 0,
-            Err(failure) => failure.report(self.personality),
+        let repo = match self.repo(&parsed.options) {
+            Ok(repo) => repo,
+            Err(failure) => return failure.report(self.manner()),
+        };
+        let (mut options, texts) = (parsed.options, sorted.texts.clone());
+        if op.spec().path == "commands" && self.personality == Personality::Merkury {
+            options.set("own", Value::Bool(true));
         }
+        let outcome = match op.spec().place {
+            _ if op.spec().path == "config/show" && options.is_given("config-file") => {
+                self.host.config_file(&config_file(&repo, &options)).map_err(Failure::from).and_then(|shown| {
+                    let call = Call { args: Vec::new(), options: options.clone() };
+                    show::one(self, op, &call, &shown)
+                })
+            }
+            Place::Terminal => self.terminal(op, &repo, &options, sorted),
+            _ => execute::execute(self, op, &repo, options.clone(), sorted),
+        };
+        let Err(mut failure) = outcome else { return 0 };
+        if self.personality == Personality::Merkury {
+            suggest::enrich(self, &mut failure, &repo, &options, &texts);
+        }
+        failure.report(self.manner())
+    }
+
+    /// Progress comes as plain lines: for people who read a log later.
+    fn tells_in_lines(&self) -> bool {
+        self.personality == Personality::Merkury && !self.live && !self.json
+    }
+
+    fn manner(&self) -> failure::Manner {
+        failure::Manner { personality: self.personality, json: self.json, color: self.color }
     }
 
     fn help(&self, path: &[&str], node: &tree::Node, long: bool) -> String {
@@ -201,19 +248,35 @@ impl Session<'_> {
         match error.node {
             Some(node) if asks_help => self.print(&self.help(&error.path, node, true)),
             Some(node) => self.usage_error(&error.message, &error.path, node),
-            None => Failure::usage(error.message, "merkury --help lists all commands").report(self.personality),
+            None => self.unknown_command(&error.message),
         }
     }
 
     fn usage_error(&self, message: &str, path: &[&str], node: &tree::Node) -> i32 {
-        let hint = format!("{} {} --help", self.program, path.join(" "));
-        let code = Failure::usage(message.to_owned(), &hint).report(self.personality);
+        let mut hints =
+            if self.personality == Personality::Merkury { near_hints(message, path, node) } else { Vec::new() };
+        let words: Vec<&str> = std::iter::once(self.program.as_str()).chain(path.iter().copied()).collect();
+        hints.push(format!("{} --help", words.join(" ")));
+        let code = Failure::usage(message.to_owned(), hints).report(self.manner());
         if self.personality == Personality::Ipfs {
             let text = format!("\n{}", self.help(path, node, false));
             // The message is out; a closed standard error changes nothing.
             let _ = std::io::stderr().write_all(text.as_bytes());
         }
         code
+    }
+
+    /// Kubo's words end with what it thinks was meant; ours come as hints.
+    fn unknown_command(&self, message: &str) -> i32 {
+        if self.personality == Personality::Ipfs {
+            return Failure::usage(message.to_owned(), []).report(self.manner());
+        }
+        let first = message.lines().next().unwrap_or_default();
+        let word = first.split('"').nth(1).unwrap_or_default();
+        let near = near::nearest(word, tree::root().children.keys().copied());
+        let hints = near.iter().map(|name| format!("merkury {name}"));
+        let hints = hints.chain(["merkury --help lists all commands".to_owned()]);
+        Failure::usage(format!("unknown command {word:?}"), hints).report(self.manner())
     }
 
     /// The repository of this call: `--repo-dir`, `--config`, `IPFS_PATH`, or the usual place.
@@ -239,13 +302,46 @@ impl Session<'_> {
                     return Err(execute::daemon_is_running().into());
                 }
                 let init = init_options(options, inputs.config()?);
-                Ok(self.host.init(repo, &init, &mut std::io::stdout())?)
+                if !self.json {
+                    return Ok(self.host.init(repo, &init, &mut std::io::stdout())?);
+                }
+                let mut lines = Vec::new();
+                self.host.init(repo, &init, &mut lines)?;
+                let text = String::from_utf8_lossy(&lines).into_owned();
+                let peer = text.lines().find_map(|line| line.strip_prefix("peer identity: ")).unwrap_or_default();
+                show::print_json(&serde_json::json!({ "PeerID": peer, "Path": repo.display().to_string() }))
             }
+            "man" => self.manual(options, &inputs),
             "daemon" => Ok(self.host.daemon(repo, &self.daemon_options(options)?)?),
             "config/edit" => edit_config(&config_file(repo, options)),
-            "repo/migrate" => migrate(repo, options, self.host.is_locked(repo)),
+            "repo/migrate" => migrate(repo, options, self.host.is_locked(repo), self.json),
             _ => execute::anywhere(self, op, repo, Call { args: inputs.texts, options: options.clone() }),
         }
+    }
+
+    /// Writes the manual pages, or prints the reference.
+    fn manual(&self, options: &Options, inputs: &inputs::Inputs) -> Result<(), Failure> {
+        if options.flag("markdown") {
+            return Ok(std::io::stdout().write_all(manual::markdown().as_bytes())?);
+        }
+        let Some(dir) = inputs.texts.first().map(Path::new) else {
+            return Err(Failure::usage(
+                "argument \"dir\" is required".into(),
+                ["merkury man ~/.local/share/man/man1".into(), "merkury man --markdown prints one page".into()],
+            ));
+        };
+        let failed =
+            |what: &str, path: &Path, error: &std::io::Error| merkury_commands::input::io_error(what, path, error);
+        std::fs::create_dir_all(dir).map_err(|error| failed("mkdir", dir, &error))?;
+        let pages = manual::pages();
+        for (name, text) in &pages {
+            let path = dir.join(name);
+            std::fs::write(&path, text).map_err(|error| failed("open", &path, &error))?;
+        }
+        if self.json {
+            return show::print_json(&serde_json::json!({ "Pages": pages.len(), "Path": dir.display().to_string() }));
+        }
+        Ok(writeln!(std::io::stdout(), "wrote {} pages to {}", pages.len(), dir.display())?)
     }
 
     fn daemon_options(&self, options: &Options) -> Result<DaemonOptions, Failure> {
@@ -268,6 +364,36 @@ impl Session<'_> {
             agent_suffix: options.text("agent-version-suffix"),
         })
     }
+}
+
+/// What `merkury` alone prints.
+const WELCOME: &str = "\
+merkury is a node of IPFS: files by what they are, from whoever has them.
+
+  merkury add FILE           keep a file or directory; prints its CID
+  merkury cat CID            print a file, from here or from a peer
+  merkury get CID            save a file or directory here
+  merkury daemon             run the node: ask peers and answer them
+  merkury name publish CID   point a name of yours at something
+  merkury du                 what keeps how much
+  merkury doctor             look for what commonly goes wrong
+
+merkury --help lists all commands, merkury COMMAND --help says more of one.
+";
+
+/// Options or commands that a usage error may have meant.
+fn near_hints(message: &str, path: &[&str], node: &tree::Node) -> Vec<String> {
+    let word = message.split('"').nth(1).unwrap_or_default();
+    if message.starts_with("unknown option") {
+        let names: Vec<&str> = tree::options_of(path).iter().flat_map(|option| option.names.iter().copied()).collect();
+        let dashes = |name: &&str| if name.chars().count() == 1 { format!("-{name}") } else { format!("--{name}") };
+        return near::nearest(word, names).iter().map(dashes).collect();
+    }
+    let Some(last) = word.rsplit(' ').next().filter(|_| message.starts_with("unknown command")) else {
+        return Vec::new();
+    };
+    let near = near::nearest(last, node.children.keys().copied());
+    near.iter().map(|name| format!("merkury {} {name}", path.join(" "))).collect()
 }
 
 /// Where the repository is when nothing says otherwise.
@@ -306,13 +432,16 @@ fn edit_config(file: &Path) -> Result<(), Failure> {
 }
 
 /// There is one version that this program knows; whatever else is asked for is refused with what was found.
-fn migrate(repo: &Path, options: &Options, is_locked: bool) -> Result<(), Failure> {
+fn migrate(repo: &Path, options: &Options, is_locked: bool, json: bool) -> Result<(), Failure> {
     let file = repo.join("version");
     let text = std::fs::read_to_string(&file).map_err(|error| {
         merkury_commands::input::io_error("open", &file, &error).context("could not get current repo version")
     })?;
     let invalid = || ApiError::invalid(format!("could not get current repo version: {:?} is no version", text.trim()));
     let (found, wanted): (i64, i64) = (text.trim().parse().map_err(|_| invalid())?, options.int("to").unwrap_or(0));
+    if found == wanted && json {
+        return show::print_json(&serde_json::json!({ "Version": found, "Changed": false }));
+    }
     if found == wanted {
         return Ok(writeln!(std::io::stdout(), "Repository is already at version {wanted}.")?);
     }
@@ -340,4 +469,20 @@ fn init_options(options: &Options, config: Option<Vec<u8>>) -> InitOptions {
 fn profiles(options: &Options, name: &str) -> Vec<String> {
     let list = options.text(name).unwrap_or_default();
     list.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_that_want_them() {
+        let with = |live: bool, set: &[(&str, &str)]| {
+            takes_color(live, |name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert!(with(true, &[]) && !with(false, &[]));
+        assert!(!with(true, &[("NO_COLOR", "1")]) && with(true, &[("NO_COLOR", "")]));
+        assert!(with(false, &[("CLICOLOR_FORCE", "1")]) && !with(false, &[("CLICOLOR_FORCE", "0")]));
+        assert!(!with(true, &[("TERM", "dumb")]));
+    }
 }

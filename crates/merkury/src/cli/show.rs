@@ -8,12 +8,13 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use merkury_api::{ApiError, ByteStream, ItemStream};
 use merkury_commands::op::{Call, Render};
-use merkury_commands::text::{Out, Style};
+use merkury_commands::text::{Out, Pace, Style};
 use merkury_commands::{AnyOp, json};
 
 use super::execute::is_on;
 use super::progress::Progress;
-use super::{Failure, Personality, Session, unpack};
+use super::waiting::Activity;
+use super::{Failure, Personality, Session, keyfile, unpack};
 
 /// Bytes collected before they are written.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -50,6 +51,12 @@ pub(super) struct Shown {
     total: Arc<AtomicU64>,
     /// Whether a transfer may show how far it is.
     progress: bool,
+    /// Counts what comes.
+    activity: Activity,
+    /// There as `merkury` without a terminal: lines of progress now and then.
+    pace: Option<Pace>,
+    /// JSON was asked for as `merkury`: bytes are wrapped, too.
+    own_json: bool,
 }
 
 impl Shown {
@@ -67,6 +74,9 @@ impl Shown {
             path: op.spec().path,
             call: call.clone(),
             total: Arc::default(),
+            activity: Activity::default(),
+            own_json: session.json,
+            pace: (session.tells_in_lines()).then(Pace::default),
             progress: asked.unwrap_or(session.live || session.personality == Personality::Ipfs && asked == Some(true)),
         }
     }
@@ -76,13 +86,21 @@ impl Shown {
         Self { total, ..self }
     }
 
+    /// The same, with a count of what comes.
+    pub(super) fn counted(self, activity: Activity) -> Self {
+        Self { activity, ..self }
+    }
+
     /// Shows one item.
     pub(super) fn item(&mut self, line: &[u8]) -> Result<(), Failure> {
+        self.activity.fetch_add(1, Ordering::Relaxed);
         match self.form {
             Form::Json => self.stdout.write_all(line)?,
             Form::Text => {
                 let total = Some(self.total.load(Ordering::Relaxed)).filter(|total| *total > 0);
-                let mut out = Out::new(&mut self.stdout, &mut self.stderr, self.style).with_total(total);
+                let mut out = Out::new(&mut self.stdout, &mut self.stderr, self.style)
+                    .with_total(total)
+                    .with_pace(self.pace.as_mut());
                 self.renderer.item(line, &mut out)?;
             }
         }
@@ -127,13 +145,24 @@ impl Shown {
 
     /// Copies bytes to standard output, or unpacks them when this is `get`.
     pub(super) async fn bytes(self, length: Option<u64>, bytes: ByteStream) -> Result<(), Failure> {
-        let shows = self.progress && self.style.live && length.is_none_or(|length| length >= PROGRESS_BYTES_MIN);
-        let progress = shows.then(|| Progress::new(length));
+        let may = self.pace.is_some() || self.progress && self.style.live;
+        let shows = may && length.is_none_or(|length| length >= PROGRESS_BYTES_MIN);
+        let progress = shows.then(|| Progress::new(length, self.style.live));
+        if self.path == "key/export" {
+            return keyfile::save(&self.call, bytes, self.form == Form::Json).await;
+        }
         if self.path == "get" {
             let json = self.form == Form::Json;
             return unpack::save(&self.call, bytes, progress, json).await;
         }
-        copy(bytes, progress, io::stdout()).await
+        let activity = self.activity;
+        let bytes = bytes.inspect(move |_| {
+            activity.fetch_add(1, Ordering::Relaxed);
+        });
+        if self.form == Form::Json && self.own_json {
+            return copy_as_json(bytes.boxed(), self.path == JSON_TEXT, io::stdout()).await;
+        }
+        copy(bytes.boxed(), progress, io::stdout()).await
     }
 }
 
@@ -160,6 +189,37 @@ async fn copy(mut bytes: ByteStream, mut progress: Option<Progress>, mut to: imp
     }
     to.flush()?;
     Ok(())
+}
+
+/// The command whose bytes are JSON themselves.
+const JSON_TEXT: &str = "dag/get";
+/// Bytes in one object of [`copy_as_json`]; a multiple of three, so that the pieces of base64 join.
+const JSON_BYTES: usize = 48 * 1024;
+
+/// Bytes as JSON objects, `{"Data":"…"}` with base64; bytes that are JSON already get a line end.
+async fn copy_as_json(mut bytes: ByteStream, is_json: bool, mut to: impl Write) -> Result<(), Failure> {
+    let mut held: Vec<u8> = Vec::new();
+    let mut put = |part: &[u8]| -> Result<(), Failure> {
+        let data = data_encoding::BASE64.encode(part);
+        Ok(to.write_all(&json::line(&serde_json::json!({ "Data": data }))?)?)
+    };
+    while let Some(chunk) = bytes.next().await {
+        held.extend_from_slice(&chunk?);
+        while !is_json && held.len() >= JSON_BYTES {
+            let rest = held.split_off(JSON_BYTES);
+            put(&held)?;
+            held = rest;
+        }
+    }
+    if !is_json {
+        if !held.is_empty() {
+            put(&held)?;
+        }
+        return Ok(to.flush()?);
+    }
+    held.push(b'\n');
+    to.write_all(&held)?;
+    Ok(to.flush()?)
 }
 
 /// One JSON object of our own making on standard output.

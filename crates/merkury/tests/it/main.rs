@@ -1,5 +1,6 @@
 //! The program as its users run it: processes, files and exit codes.
 
+mod conventions;
 mod guide;
 mod keeping;
 mod program;

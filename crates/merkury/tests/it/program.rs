@@ -10,12 +10,12 @@ use tempfile::TempDir;
 const DAEMON_WAIT: Duration = Duration::from_secs(60);
 
 /// A fresh home directory with the program on its path under both names.
-pub struct Home {
+pub(crate) struct Home {
     dir: TempDir,
 }
 
 impl Home {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let bin = dir.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
@@ -25,12 +25,12 @@ impl Home {
         Self { dir }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
     /// Where `ipfs` keeps its repository.
-    pub fn ipfs_path(&self) -> PathBuf {
+    pub(crate) fn ipfs_path(&self) -> PathBuf {
         self.path().join("ipfs")
     }
 
@@ -43,17 +43,17 @@ impl Home {
     }
 
     /// Runs a line of a shell. The repository of `merkury` is the default one, below the home.
-    pub fn shell(&self, line: &str) -> Output {
+    pub(crate) fn shell(&self, line: &str) -> Output {
         self.command("sh").args(["-c", line]).env_remove("IPFS_PATH").output().unwrap()
     }
 
     /// Runs `ipfs` with arguments.
-    pub fn ipfs(&self, args: &[&str]) -> Output {
+    pub(crate) fn ipfs(&self, args: &[&str]) -> Output {
         self.command(&self.path().join("bin/ipfs").display().to_string()).args(args).output().unwrap()
     }
 
     /// Runs `ipfs`, which must succeed, and returns what it printed.
-    pub fn ipfs_ok(&self, args: &[&str]) -> String {
+    pub(crate) fn ipfs_ok(&self, args: &[&str]) -> String {
         let output = self.ipfs(args);
         let (out, err) = (text(&output.stdout), text(&output.stderr));
         assert!(output.status.success(), "ipfs {args:?} ended with {}\n{out}\n{err}", output.status);
@@ -62,53 +62,59 @@ impl Home {
 
     /// Starts `ipfs daemon` with arguments and waits until it says that it is ready. (The `api` file of a killed daemon
     /// may still be there.)
-    pub fn daemon(&self, args: &[&str]) -> Daemon {
+    pub(crate) fn daemon(&self, args: &[&str]) -> Daemon {
+        let mut command = self.command(&self.path().join("bin/ipfs").display().to_string());
+        command.arg("daemon").args(args);
+        self.start(command, "Daemon is ready")
+    }
+
+    /// The same for `merkury daemon`, on the repository of `merkury`.
+    pub(crate) fn friendly_daemon(&self) -> Daemon {
+        let mut command = self.command(&self.path().join("bin/merkury").display().to_string());
+        command.arg("daemon").env_remove("IPFS_PATH");
+        self.start(command, "The node is ready")
+    }
+
+    fn start(&self, mut command: Command, ready: &str) -> Daemon {
         let log = std::fs::File::create(self.path().join("daemon.log")).unwrap();
-        let mut child = self
-            .command(&self.path().join("bin/ipfs").display().to_string())
-            .arg("daemon")
-            .args(args)
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         wait_for("the daemon", || {
             let log = std::fs::read_to_string(self.path().join("daemon.log")).unwrap_or_default();
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("the daemon ended with {status}:\n{log}");
             }
-            log.contains("Daemon is ready")
+            log.contains(ready)
         });
         Daemon { child, log: self.path().join("daemon.log") }
     }
 }
 
 /// A running daemon, killed when dropped.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     log: PathBuf,
 }
 
 impl Daemon {
     /// What it printed so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Sends SIGTERM.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(status.success());
     }
 
     /// Sends SIGKILL.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Waits until it ended and returns its exit code.
-    pub fn wait(mut self) -> Option<i32> {
+    pub(crate) fn wait(mut self) -> Option<i32> {
         let mut code = None;
         wait_for("the daemon's end", || {
             code = self.child.try_wait().unwrap();
@@ -126,7 +132,7 @@ impl Drop for Daemon {
 }
 
 /// Waits for a state, with a deadline.
-pub fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     let end = Instant::now() + DAEMON_WAIT;
     while !is_there() {
         assert!(Instant::now() < end, "{what} did not come");
@@ -134,6 +140,6 @@ pub fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     }
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -17,6 +17,8 @@ pub(crate) enum Command {
     FindPeer { peer: PeerId, reply: Reply<Vec<Multiaddr>> },
     Closest { key: Vec<u8>, reply: Reply<Vec<Found>> },
     Provide { key: Vec<u8>, reply: Reply<u32> },
+    GetValue { key: Vec<u8>, reply: Reply<Vec<u8>> },
+    PutValue { key: Vec<u8>, value: Vec<u8>, reply: Reply<u32> },
     Status { reply: oneshot::Sender<RoutingStatus> },
 }
 
@@ -34,6 +36,14 @@ pub(crate) fn handle(host: &mut Host, command: Command) {
         Command::Provide { key, reply } => {
             let task = Task::new(Goal::Provide { reply, asked: 0 });
             start(host, task, |dht| if dht.table_size() > 0 { dht.provide(&key) } else { None });
+        }
+        Command::GetValue { key, reply } => {
+            let task = Task::new(Goal::Value { reply, key: key.clone(), best: None, seen: 0 });
+            start(host, task, |dht| Some(dht.get_value(&key)));
+        }
+        Command::PutValue { key, value, reply } => {
+            let task = Task::new(Goal::Provide { reply, asked: 0 });
+            start(host, task, |dht| dht.put_value(&key, value.clone()));
         }
         Command::Status { reply } => drop(reply.send(status(host))),
     }

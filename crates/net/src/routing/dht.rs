@@ -13,8 +13,8 @@ use std::time::Duration;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::kad::{
-    self, BucketInserts, Caching, GetClosestPeersError, GetClosestPeersOk, GetProvidersOk, Mode, QueryId, QueryResult,
-    RecordKey, RoutingUpdate, StoreInserts,
+    self, BucketInserts, Caching, GetClosestPeersError, GetClosestPeersOk, GetProvidersOk, GetRecordOk, Mode, QueryId,
+    QueryResult, RecordKey, RoutingUpdate, StoreInserts,
 };
 use libp2p::swarm::{
     CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
@@ -85,6 +85,8 @@ pub(crate) enum DhtEvent {
     Closest { query: QueryId, peers: Vec<(PeerId, Vec<Multiaddr>)> },
     /// An announcement ended; how many peers answered on the way to it.
     Provided { query: QueryId, asked: u32 },
+    /// A peer, or this node, has this value.
+    Value { query: QueryId, value: Vec<u8> },
     /// Any other query ended.
     Ended { query: QueryId },
 }
@@ -193,6 +195,23 @@ impl Dht {
         self.inner.start_providing(RecordKey::new(&key)).ok()
     }
 
+    /// Looks for values of a key; each comes as [`DhtEvent::Value`], checked by nobody yet.
+    pub(crate) fn get_value(&mut self, key: &[u8]) -> QueryId {
+        self.inner.get_record(RecordKey::new(&key))
+    }
+
+    /// Leaves a value with the peers nearest to its key, and keeps it here for who asks us.
+    pub(crate) fn put_value(&mut self, key: &[u8], value: Vec<u8>) -> Option<QueryId> {
+        let record = kad::Record::new(RecordKey::new(&key), value);
+        let query = self.inner.put_record(record, kad::Quorum::One).ok()?;
+        if self.table_size() > 0 {
+            return Some(query);
+        }
+        // Kept, and nobody to ask.
+        self.cancel(&query);
+        None
+    }
+
     pub(crate) fn cancel(&mut self, query: &QueryId) {
         if let Some(mut query) = self.inner.query_mut(query) {
             query.finish();
@@ -249,7 +268,10 @@ impl Dht {
                 let peers = peers.into_iter().map(|info| (info.peer_id, info.addrs)).collect();
                 Some(DhtEvent::Closest { query, peers })
             }
-            QueryResult::StartProviding(_) => Some(DhtEvent::Provided { query, asked }),
+            QueryResult::GetRecord(Ok(GetRecordOk::FoundRecord(found))) => {
+                Some(DhtEvent::Value { query, value: found.record.value })
+            }
+            QueryResult::PutRecord(_) | QueryResult::StartProviding(_) => Some(DhtEvent::Provided { query, asked }),
             _ if last => Some(DhtEvent::Ended { query }),
             _ => None,
         }

@@ -1,12 +1,18 @@
 //! What the DHTs report, and what it means for the look-ups under way.
 
+use std::time::SystemTime;
+
 use libp2p::kad::QueryId;
 use libp2p::{Multiaddr, PeerId};
 
 use super::dht::DhtEvent;
 use super::state::{Goal, end};
-use super::{Found, Which};
+use super::values::validate;
+use super::{Found, RoutingError, Which};
 use crate::host::actor::Host;
+
+/// Valid values after which a look-up for the best one ends; Kubo's `--dht-record-count`.
+const VALUES_WANTED: usize = 16;
 
 pub(crate) fn handle(host: &mut Host, which: Which, event: DhtEvent) {
     match event {
@@ -19,6 +25,7 @@ pub(crate) fn handle(host: &mut Host, which: Which, event: DhtEvent) {
             }
             host.routing.on_query_end((which, query));
         }
+        DhtEvent::Value { query, value } => on_value(host, (which, query), value),
         DhtEvent::Ended { query } => host.routing.on_query_end((which, query)),
     }
 }
@@ -42,6 +49,25 @@ fn on_providers(host: &mut Host, query: (Which, QueryId), found: Vec<Found>) {
     }
     if *left == 0 {
         end(host, id);
+    }
+}
+
+/// Keeps the best valid value; after enough of them the look-up ends.
+fn on_value(host: &mut Host, query: (Which, QueryId), value: Vec<u8>) {
+    let Some((id, Goal::Value { key, best, seen, .. })) = host.routing.goal_mut(query) else { return };
+    match validate(key, &value, SystemTime::now()) {
+        Ok(rank) => {
+            *seen += 1;
+            if best.as_ref().is_none_or(|(have, _)| *have < rank) {
+                *best = Some((rank, value));
+            }
+        }
+        Err(error) => tracing::debug!(%error, "a peer answered with a value that is not valid"),
+    }
+    if *seen >= VALUES_WANTED
+        && let Some(Goal::Value { reply, best, .. }) = end(host, id)
+    {
+        let _ = reply.send(best.map(|(_, value)| value).ok_or(RoutingError::NotFound));
     }
 }
 

@@ -132,6 +132,17 @@ impl Routing {
         self.ask(|reply| Command::Provide { key, reply }).await?
     }
 
+    /// The best value of a key (`/ipns/…`, `/pk/…`) that peers or this node have. It is valid for its key now.
+    pub async fn get_value(&self, key: Vec<u8>) -> Result<Vec<u8>, RoutingError> {
+        self.ask(|reply| Command::GetValue { key, reply }).await?
+    }
+
+    /// Leaves a value with the peers nearest to its key. Returns how many peers took part. [`RoutingError::NoPeers`]
+    /// when there is nobody; it is kept here all the same, for who asks.
+    pub async fn put_value(&self, key: Vec<u8>, value: Vec<u8>) -> Result<u32, RoutingError> {
+        self.ask(|reply| Command::PutValue { key, value, reply }).await?
+    }
+
     /// The peers closest to a key (a multihash or the bytes of a peer id), nearest first.
     pub async fn closest_peers(&self, key: Vec<u8>) -> Result<Vec<PeerAddresses>, RoutingError> {
         let found = self.ask(|reply| Command::Closest { key, reply }).await??;

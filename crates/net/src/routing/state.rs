@@ -10,6 +10,7 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::commands::both;
+use super::values::Rank;
 use super::{Found, RoutingError, Which};
 use crate::host::actor::Host;
 
@@ -19,10 +20,32 @@ const TASKS_MAX: usize = 512;
 /// What a task is for.
 #[derive(Debug)]
 pub(super) enum Goal {
-    Providers { found: mpsc::Sender<Result<Found, RoutingError>>, left: usize, seen: HashSet<PeerId> },
-    Peer { peer: PeerId, reply: oneshot::Sender<Result<Vec<Multiaddr>, RoutingError>>, known: Vec<Multiaddr> },
-    Closest { reply: oneshot::Sender<Result<Vec<Found>, RoutingError>>, found: Vec<Found> },
-    Provide { reply: oneshot::Sender<Result<u32, RoutingError>>, asked: u32 },
+    Providers {
+        found: mpsc::Sender<Result<Found, RoutingError>>,
+        left: usize,
+        seen: HashSet<PeerId>,
+    },
+    Peer {
+        peer: PeerId,
+        reply: oneshot::Sender<Result<Vec<Multiaddr>, RoutingError>>,
+        known: Vec<Multiaddr>,
+    },
+    Closest {
+        reply: oneshot::Sender<Result<Vec<Found>, RoutingError>>,
+        found: Vec<Found>,
+    },
+    /// Of a provider record or a value; both are left with peers.
+    Provide {
+        reply: oneshot::Sender<Result<u32, RoutingError>>,
+        asked: u32,
+    },
+    Value {
+        reply: oneshot::Sender<Result<Vec<u8>, RoutingError>>,
+        key: Vec<u8>,
+        best: Option<(Rank, Vec<u8>)>,
+        /// Valid ones so far.
+        seen: usize,
+    },
 }
 
 #[derive(Debug)]
@@ -42,6 +65,7 @@ impl Task {
             Goal::Peer { reply, .. } => reply.is_closed(),
             Goal::Closest { reply, .. } => reply.is_closed(),
             Goal::Provide { reply, .. } => reply.is_closed(),
+            Goal::Value { reply, .. } => reply.is_closed(),
         }
     }
 
@@ -51,6 +75,7 @@ impl Task {
             Goal::Peer { reply, known, .. } => drop(reply.send(if known.is_empty() { Err(error) } else { Ok(known) })),
             Goal::Closest { reply, .. } => drop(reply.send(Err(error))),
             Goal::Provide { reply, .. } => drop(reply.send(Err(error))),
+            Goal::Value { reply, .. } => drop(reply.send(Err(error))),
         }
     }
 
@@ -62,6 +87,9 @@ impl Task {
             Goal::Peer { .. } => self.fail(RoutingError::NotFound),
             Goal::Closest { reply, found } => drop(reply.send(Ok(found))),
             Goal::Provide { reply, asked } => drop(reply.send(Ok(asked))),
+            Goal::Value { reply, best, .. } => {
+                drop(reply.send(best.map(|(_, value)| value).ok_or(RoutingError::NotFound)));
+            }
         }
     }
 }

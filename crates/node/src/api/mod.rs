@@ -10,12 +10,14 @@ mod keys;
 mod kubo_pins;
 mod mfs;
 mod migrate;
+mod name_records;
 mod names;
 mod peers;
 mod pins;
 mod records;
 mod repo;
 mod routing;
+mod space;
 mod verify;
 mod why;
 
@@ -28,6 +30,7 @@ pub(crate) use checkup::well;
 pub(crate) use keys::generate as generate_key;
 pub(crate) use mfs::MfsState;
 pub(crate) use verify::{decode_place, encode_place};
+pub(crate) use name_records::NameState;
 
 use crate::getter::{Getter, Reading, Remote};
 use crate::inner::Handle;
@@ -49,6 +52,7 @@ impl Handle {
             peers: shared.clone(),
             repo: shared.clone(),
             migrate: shared.clone(),
+            space: shared.clone(),
             config: shared.clone(),
             records: shared,
         }

@@ -40,7 +40,7 @@ pub use pace::Pace;
 pub use preview::{Amount, GcPreview};
 
 /// Blocks removed at a time.
-const BATCH: usize = 2048;
+pub(crate) const BATCH: usize = 2048;
 
 /// How to collect.
 #[derive(Clone, Debug, Default)]

@@ -18,14 +18,17 @@ const KEY_BYTES_MAX: usize = 64 * 1024;
 /// Why a key could not be kept or had.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyStoreError {
-    /// The name is empty, too long, or contains a slash.
-    #[error("key names may not be empty, longer than {NAME_BYTES_MAX} bytes or contain a slash: {name:?}")]
+    /// The name is empty.
+    #[error("key name must be at least one character")]
+    NoName,
+    /// The name is too long for a file.
+    #[error("key names may not be longer than {NAME_BYTES_MAX} bytes: {name:?}")]
     Name {
         /// The name.
         name: String,
     },
     /// A key of that name is there already.
-    #[error("key by that name already exists, refusing to overwrite: {name}")]
+    #[error("key by that name already exists, refusing to overwrite")]
     Exists {
         /// The name.
         name: String,
@@ -50,7 +53,7 @@ impl KeyStoreError {
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Name { .. } => ErrorKind::Invalid,
+            Self::NoName | Self::Name { .. } => ErrorKind::Invalid,
             Self::Exists { .. } => ErrorKind::Conflict,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Io { .. } => ErrorKind::Internal,
@@ -130,7 +133,10 @@ impl KeyStore {
     }
 
     fn file(&self, name: &str) -> Result<PathBuf, KeyStoreError> {
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains('/') {
+        if name.is_empty() {
+            return Err(KeyStoreError::NoName);
+        }
+        if name.len() > NAME_BYTES_MAX {
             return Err(KeyStoreError::Name { name: name.to_owned() });
         }
         Ok(self.dir.join(format!("{FILE_PREFIX}{}", BASE32_NOPAD.encode(name.as_bytes()).to_ascii_lowercase())))

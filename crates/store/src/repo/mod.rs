@@ -99,6 +99,11 @@ pub struct Repo {
     path: PathBuf,
 }
 
+/// How many files this process may open; `None` for any number.
+pub fn open_files_max() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
 impl Repo {
     /// The repository at `path`, there or not.
     pub fn at(path: impl Into<PathBuf>) -> Self {
@@ -191,6 +196,12 @@ impl Repo {
     /// Takes the repository for this process until the guard is dropped. Never waits.
     pub fn lock(&self) -> Result<RepoLock, RepoError> {
         RepoLock::take(self)
+    }
+
+    /// Bytes that may still be written to the file system the repository lies on.
+    pub fn free_bytes(&self) -> std::io::Result<u64> {
+        let stat = rustix::fs::statvfs(self.path())?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
     /// The keys other than the node's own.

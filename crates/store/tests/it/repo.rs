@@ -104,8 +104,9 @@ fn keys_have_kubo_s_names() {
     assert_eq!(keys.rename("b", "c", true).unwrap_err().kind(), ErrorKind::NotFound);
     keys.remove("my key").unwrap();
     assert_eq!(keys.remove("my key").unwrap_err().kind(), ErrorKind::NotFound);
-    for name in ["", "a/b", &"x".repeat(157)] {
+    for name in ["", &"x".repeat(157)] {
         assert_eq!(keys.put(name, b"").unwrap_err().kind(), ErrorKind::Invalid, "{name}");
     }
-    keys.put("../up", b"").unwrap_err();
+    keys.put("../up", b"3").unwrap();
+    assert!(keys.list().unwrap().contains(&"../up".to_owned()), "a slash is a letter like any other");
 }

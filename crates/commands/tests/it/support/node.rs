@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use merkury_api::*;
 use merkury_core::block::CidFormat;
+use merkury_core::keys::Keypair;
 use merkury_core::{Block, Cid, ContentPath, PeerId};
 use serde_json::Value;
 
@@ -82,6 +83,7 @@ impl Node for FakeNode {
             peers: handle.clone(),
             repo: handle.clone(),
             migrate: handle.clone(),
+            space: handle.clone(),
             config: handle.clone(),
             records: handle,
         }
@@ -356,6 +358,30 @@ impl Names for Handle {
         }
         ok(Resolved { cid: cid.clone(), rest: Vec::new(), steps: vec![cid.clone()], ttl_secs: None })
     }
+    fn lookup<'a>(&'a self, path: &'a ContentPath, _: LookupOptions) -> Answer<'a, String> {
+        ok(path.to_string())
+    }
+    fn publish(&self, _: PublishOptions) -> Answer<'_, PeerId> {
+        ok(PeerId::parse(PEER).expect("a peer"))
+    }
+    fn record(&self, _: PeerId) -> Answer<'_, Vec<u8>> {
+        offline()
+    }
+    fn put_record(&self, _: PeerId, _: Vec<u8>, _: bool) -> Answer<'_, ()> {
+        offline()
+    }
+}
+
+impl Space for Handle {
+    fn usage(&self) -> Answer<'_, SpaceUsage> {
+        ok(SpaceUsage::default())
+    }
+    fn forget(&self, cid: Cid, _: bool) -> Answer<'_, Forgotten> {
+        ok(Forgotten { cid, name: "kept".into(), freed: Extent::default(), total: Extent::default() })
+    }
+    fn checkup(&self) -> Answer<'_, Vec<Finding>> {
+        ok(Vec::new())
+    }
 }
 
 impl Keys for Handle {
@@ -370,6 +396,21 @@ impl Keys for Handle {
     }
     fn rename(&self, _: String, new: String, _: bool) -> Answer<'_, (KeyInfo, bool)> {
         ok((KeyInfo { name: new, id: PeerId::parse(PEER).expect("a peer") }, false))
+    }
+    fn import(&self, name: String, pair: Keypair) -> Answer<'_, KeyInfo> {
+        ok(KeyInfo { name, id: pair.peer_id() })
+    }
+    fn export(&self, _: String) -> Answer<'_, Keypair> {
+        offline()
+    }
+    fn sign(&self, _: String, _: Vec<u8>) -> Answer<'_, (KeyInfo, Vec<u8>)> {
+        offline()
+    }
+    fn verify(&self, _: String, _: Vec<u8>, _: Vec<u8>) -> Answer<'_, (KeyInfo, bool)> {
+        offline()
+    }
+    fn rotate(&self, _: String, _: KeyKind) -> Answer<'_, KeyInfo> {
+        offline()
     }
 }
 

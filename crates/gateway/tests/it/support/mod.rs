@@ -13,10 +13,11 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures::StreamExt;
 use merkury_api::{
-    Answer, Api, ApiError, BlockPutOptions, BlockRemoved, BlockStat, Blocks, ItemStream, Names, Node, Reach, Resolved,
+    Answer, Api, ApiError, BlockPutOptions, BlockRemoved, BlockStat, Blocks, ItemStream, LookupOptions, Names, Node,
+    PublishOptions, Reach, Resolved,
 };
 use merkury_core::path::Root;
-use merkury_core::{Block, Cid, ContentPath, ErrorKind};
+use merkury_core::{Block, Cid, ContentPath, ErrorKind, PeerId};
 use merkury_gateway::{Gateway, GatewayConfig};
 use merkury_http::{Address, Limits, Listener};
 
@@ -85,6 +86,7 @@ impl Node for Memory {
             peers: nothing.clone(),
             repo: nothing.clone(),
             migrate: nothing.clone(),
+            space: nothing.clone(),
             config: nothing.clone(),
             records: nothing,
         }
@@ -150,6 +152,22 @@ impl Names for Memory {
             let cid = steps.last().expect("has the root").clone();
             Ok(Resolved { cid, rest: Vec::new(), steps, ttl_secs })
         })
+    }
+
+    fn lookup<'a>(&'a self, _: &'a ContentPath, _: LookupOptions) -> Answer<'a, String> {
+        nothing::never()
+    }
+
+    fn publish(&self, _: PublishOptions) -> Answer<'_, PeerId> {
+        nothing::never()
+    }
+
+    fn record(&self, _: PeerId) -> Answer<'_, Vec<u8>> {
+        nothing::never()
+    }
+
+    fn put_record(&self, _: PeerId, _: Vec<u8>, _: bool) -> Answer<'_, ()> {
+        nothing::never()
     }
 }
 

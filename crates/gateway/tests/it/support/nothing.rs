@@ -2,6 +2,7 @@
 
 use futures::StreamExt;
 use merkury_api::*;
+use merkury_core::keys::Keypair;
 use merkury_core::{Cid, PeerId};
 use serde_json::Value;
 
@@ -50,11 +51,23 @@ impl Pins for Nothing {
 }
 
 #[rustfmt::skip]
+impl Space for Nothing {
+    fn usage(&self) -> Answer<'_, SpaceUsage> { never() }
+    fn forget(&self, _: Cid, _: bool) -> Answer<'_, Forgotten> { never() }
+    fn checkup(&self) -> Answer<'_, Vec<Finding>> { never() }
+}
+
+#[rustfmt::skip]
 impl Keys for Nothing {
     fn generate(&self, _: String, _: KeyKind) -> Answer<'_, KeyInfo> { never() }
     fn list(&self) -> Answer<'_, Vec<KeyInfo>> { never() }
     fn remove(&self, _: String) -> Answer<'_, KeyInfo> { never() }
     fn rename(&self, _: String, _: String, _: bool) -> Answer<'_, (KeyInfo, bool)> { never() }
+    fn import(&self, _: String, _: Keypair) -> Answer<'_, KeyInfo> { never() }
+    fn export(&self, _: String) -> Answer<'_, Keypair> { never() }
+    fn sign(&self, _: String, _: Vec<u8>) -> Answer<'_, (KeyInfo, Vec<u8>)> { never() }
+    fn verify(&self, _: String, _: Vec<u8>, _: Vec<u8>) -> Answer<'_, (KeyInfo, bool)> { never() }
+    fn rotate(&self, _: String, _: KeyKind) -> Answer<'_, KeyInfo> { never() }
 }
 
 #[rustfmt::skip]

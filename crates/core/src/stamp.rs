@@ -8,7 +8,7 @@ const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Au
 pub const ZERO: &str = "0001-01-01T00:00:00Z";
 
 /// A point in time: seconds since 1970 and nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stamp {
     /// Seconds since 1970; before it, negative.
     pub seconds: i64,
@@ -27,10 +27,21 @@ struct Civil {
 }
 
 impl Stamp {
-    /// The current time.
-    pub fn now() -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Self { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanoseconds: since.subsec_nanos() }
+    /// The point in time a clock of the system shows; before 1970 it is 1970.
+    pub fn of(time: std::time::SystemTime) -> Self {
+        let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self { seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), nanoseconds: since.subsec_nanos() }
+    }
+
+    /// So much later; the last point there is when it would be past that.
+    #[must_use]
+    pub fn after(self, span: std::time::Duration) -> Self {
+        let nanoseconds = self.nanoseconds + span.subsec_nanos();
+        let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+        Self {
+            seconds: self.seconds.saturating_add(seconds).saturating_add(i64::from(nanoseconds / 1_000_000_000)),
+            nanoseconds: nanoseconds % 1_000_000_000,
+        }
     }
 
     /// Years that four digits can write are about ±292 billion seconds; further ones are cut to that.
@@ -70,31 +81,27 @@ impl Stamp {
     /// Reads [`Stamp::rfc3339`], with any offset; `None` for Go's zero time and for nonsense.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let (date, time) = text.split_once('T')?;
-        let mut date = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
-        let (year, month, day) = (date.next()??, date.next()??, date.next()??);
         let zone_at = time.find(['Z', '+', '-'])?;
         let (clock, zone) = time.split_at(zone_at);
-        let mut clock = clock.splitn(3, ':');
-        let (hour, minute) = (clock.next()?.parse::<u8>().ok()?, clock.next()?.parse::<u8>().ok()?);
-        let second = clock.next()?;
-        let (second, fraction) = second.split_once('.').unwrap_or((second, ""));
-        let offset = match zone.split_at(1) {
-            ("Z", _) => 0,
-            (sign, rest) => {
-                let (hours, minutes) = rest.split_once(':')?;
-                let (hours, minutes) = (hours.parse::<u8>().ok()?, minutes.parse::<u8>().ok()?);
-                let offset = i64::from(hours) * 3600 + i64::from(minutes) * 60;
+        let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+        let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+        let [hour, minute, second] = numbers(clock, ':', [2, 2, 2])?;
+        let offset = match zone.split_at_checked(1)? {
+            ("Z", "") => 0,
+            (sign @ ("+" | "-"), rest) => {
+                let [hours, minutes] = numbers(rest, ':', [2, 2])?;
+                let offset = hours * 3600 + minutes * 60;
                 if sign == "+" { offset } else { -offset }
             }
+            _ => return None,
         };
-        if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || year == 1 {
+        let is_date = year > 1 && (1..=12).contains(&month) && (1..=31).contains(&day);
+        let is_clock = hour < 24 && minute < 60 && second < 60 && !fraction.is_empty();
+        if !is_date || !is_clock || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
         let nanoseconds = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
-        let seconds = days_from_civil(year, month, day) * 86_400
-            + i64::from(hour) * 3600
-            + i64::from(minute) * 60
-            + i64::from(second.parse::<u8>().ok()?);
+        let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
         Some(Self { seconds: seconds - offset, nanoseconds })
     }
 
@@ -159,6 +166,20 @@ pub fn go_duration(time: Duration) -> String {
     }
 }
 
+/// Numbers of exactly so many digits.
+fn numbers<const N: usize>(text: &str, separator: char, lengths: [usize; N]) -> Option<[i64; N]> {
+    let mut parts = text.split(separator);
+    let mut found = [0; N];
+    for (number, length) in found.iter_mut().zip(lengths) {
+        let part = parts.next()?;
+        if part.len() != length || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        *number = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(found)
+}
+
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
@@ -187,7 +208,20 @@ mod tests {
         }
         let berlin = Stamp::parse_rfc3339("2023-11-14T23:13:20+01:00");
         assert_eq!(berlin, Some(Stamp { seconds: 1_700_000_000, nanoseconds: 0 }));
-        for bad in [ZERO, "", "x", "2023-11-14", "2023-99-14T00:00:00Z"] {
+        for bad in [
+            ZERO,
+            "",
+            "x",
+            "2023-11-14",
+            "2023-99-14T00:00:00Z",
+            "2023-11-14T22:13:20",
+            "2023-11-14 22:13:20Z",
+            "+023-11-14T22:13:20Z",
+            "2023-11-14T22:13:20.Z",
+            "2023-11-14T22:13:20.5xZ",
+            "2023-11-14T24:00:00Z",
+            "2023-11-14T22:13:20Zz",
+        ] {
             assert_eq!(Stamp::parse_rfc3339(bad), None, "{bad}");
         }
     }
@@ -216,6 +250,7 @@ mod tests {
     #[test]
     fn listings_drop_the_year_when_it_is_near() {
         let now = Stamp { seconds: 1_700_000_000, nanoseconds: 0 };
+        assert_eq!(now.after(std::time::Duration::new(1, 5)), Stamp { seconds: 1_700_000_001, nanoseconds: 5 });
         assert_eq!(now.listing(now), "Nov 14 22:13");
         assert_eq!(Stamp { seconds: 1_600_000_000, nanoseconds: 0 }.listing(now), "Sep 13  2020");
         assert_eq!(now.long(), "14 Nov 2023, 22:13:20 UTC");

@@ -1,0 +1,208 @@
+//! Records of names: the ones that are kept here, the ones that were looked up lately, and how a new one comes to be.
+//!
+//! Kept records lie in a table of the store under the bytes of the peer id. It holds what this node published and what it
+//! was given (`name put`); what was only looked up is remembered in memory, as long as its record allows.
+//!
+//! Invariants: numbers only grow (one publisher at a time reads the last number and writes the next); a record is durable
+//! here before anybody hears of it; nothing is kept or answered that its owner did not sign.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant, SystemTime};
+
+use merkury_api::{ApiError, PublishOptions, Reach};
+use merkury_core::ipns::{Record, RecordError, Statement};
+use merkury_core::stamp::Stamp;
+use merkury_core::{ErrorKind, PeerId};
+use parking_lot::Mutex;
+
+use crate::inner::{Handle, Inner, blocking, store_error};
+
+/// Where records are kept.
+const TABLE: &str = "ipns";
+/// Answers remembered; Kubo's `Ipns.ResolveCacheSize`.
+const CACHED_MAX: usize = 128;
+
+/// What the node knows of names beside the table.
+#[derive(Default)]
+pub(crate) struct NameState {
+    /// One publisher at a time.
+    publishing: tokio::sync::Mutex<()>,
+    cache: Mutex<HashMap<PeerId, Cached>>,
+}
+
+struct Cached {
+    record: Record,
+    until: Instant,
+}
+
+impl NameState {
+    fn cached(&self, name: &PeerId) -> Option<Record> {
+        let cache = self.cache.lock();
+        let found = cache.get(name)?;
+        (found.until > Instant::now()).then(|| found.record.clone())
+    }
+
+    fn remember(&self, name: &PeerId, record: &Record) {
+        let ttl = Duration::from_nanos(u64::try_from(record.ttl_nanos().unwrap_or(0)).unwrap_or(0));
+        let mut cache = self.cache.lock();
+        if cache.len() >= CACHED_MAX && !cache.contains_key(name) {
+            let first = cache.iter().min_by_key(|(_, cached)| cached.until).map(|(name, _)| name.clone());
+            first.map(|name| cache.remove(&name));
+        }
+        if let Some(until) = Instant::now().checked_add(ttl) {
+            cache.insert(name.clone(), Cached { record: record.clone(), until });
+        }
+    }
+}
+
+pub(crate) fn record_error(error: RecordError) -> ApiError {
+    ApiError::invalid(error.to_string())
+}
+
+/// Words for a name that nobody knows, as Kubo has them.
+fn unknown_name(name: &PeerId) -> ApiError {
+    ApiError::not_found("could not resolve name")
+        .hint(format!("nobody here knows a valid record of {name}; it may have expired"))
+        .hint("its owner publishes it again with: merkury name publish")
+}
+
+fn now() -> Stamp {
+    Stamp::of(SystemTime::now())
+}
+
+impl Inner {
+    /// The record that is kept here, valid or not.
+    fn kept_record(&self, name: &PeerId) -> Result<Option<Record>, ApiError> {
+        let bytes = self.store()?.meta().get(TABLE, &name.to_bytes()).map_err(store_error)?;
+        let damaged =
+            |error| ApiError::new(ErrorKind::Corrupt, format!("the stored record of {name} is damaged: {error}"));
+        bytes.map(|bytes| Record::decode(&bytes).map_err(damaged)).transpose()
+    }
+
+    /// Keeps a record; durable when it returns.
+    fn keep_record(&self, name: &PeerId, record: &Record) -> Result<(), ApiError> {
+        self.store()?.meta().set(TABLE, &name.to_bytes(), record.bytes()).map_err(store_error)?;
+        self.names.remember(name, record);
+        Ok(())
+    }
+}
+
+impl Handle {
+    /// Whether peers can be asked.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.reach == Reach::Network && self.inner.net.get().is_some()
+    }
+
+    /// The best valid record of a name: of here, and with a network of there.
+    pub(crate) async fn best_record(&self, name: &PeerId, cached: bool) -> Result<Record, ApiError> {
+        if cached && let Some(record) = self.inner.names.cached(name) {
+            return Ok(record);
+        }
+        let (inner, asked) = (self.inner.clone(), name.clone());
+        let kept = blocking(move || inner.kept_record(&asked)).await?;
+        let kept = kept.filter(|record| record.verify(name, now()).is_ok());
+        let found = self.fetch_record(name).await;
+        let best = [kept, found].into_iter().flatten().max_by_key(|record| record.rank().ok());
+        let best = best.ok_or_else(|| unknown_name(name))?;
+        self.inner.names.remember(name, &best);
+        Ok(best)
+    }
+
+    /// The record that peers have, if there is a network and they have a valid one.
+    async fn fetch_record(&self, name: &PeerId) -> Option<Record> {
+        if !self.is_connected() {
+            return None;
+        }
+        let found = self.inner.net.get()?.routing().get_value(value_key(name)).await;
+        match found {
+            Ok(bytes) => Record::decode(&bytes).ok().filter(|record| record.verify(name, now()).is_ok()),
+            Err(error) => {
+                tracing::debug!(%name, %error, "no record from peers");
+                None
+            }
+        }
+    }
+
+    /// Gives a record to the network. That nobody is there to take it is no failure: it is kept here.
+    async fn spread_record(&self, name: &PeerId, record: &Record) {
+        if !self.is_connected() {
+            return;
+        }
+        let Some(net) = self.inner.net.get() else { return };
+        if let Err(error) = net.routing().put_value(value_key(name), record.bytes().to_vec()).await {
+            tracing::info!(%name, %error, "the record is kept here; no peer took it");
+        }
+    }
+
+    /// Makes, keeps and spreads a record.
+    pub(crate) async fn publish_record(&self, options: PublishOptions) -> Result<PeerId, ApiError> {
+        let (inner, key) = (self.inner.clone(), options.key.clone());
+        let pair = blocking(move || inner.pair_by_name_or_id(&key)).await?;
+        let name = pair.peer_id();
+        let _turn = self.inner.names.publishing.lock().await;
+        let (inner, asked) = (self.inner.clone(), name.clone());
+        let last = match blocking(move || inner.kept_record(&asked)).await? {
+            Some(record) => Some(record),
+            None => self.fetch_record(&name).await,
+        };
+        let sequence = next_sequence(last.as_ref(), &options)?;
+        let (inner, owner) = (self.inner.clone(), name.clone());
+        let record = blocking(move || {
+            let says = Statement {
+                value: &options.value,
+                sequence,
+                ends: now().after(options.lifetime),
+                ttl: options.ttl,
+                for_old_readers: options.for_old_readers,
+            };
+            let record = Record::sign(&pair, &says).map_err(|error| ApiError::invalid(error.to_string()))?;
+            inner.keep_record(&owner, &record)?;
+            Ok(record)
+        })
+        .await?;
+        self.spread_record(&name, &record).await;
+        Ok(name)
+    }
+
+    /// Keeps and spreads a record that somebody signed.
+    pub(crate) async fn keep_foreign_record(&self, name: PeerId, bytes: Vec<u8>) -> Result<(), ApiError> {
+        let record = Record::decode(&bytes).map_err(record_error)?;
+        record.verify(&name, now()).map_err(record_error)?;
+        let _turn = self.inner.names.publishing.lock().await;
+        let (inner, owner, new) = (self.inner.clone(), name.clone(), record.clone());
+        blocking(move || {
+            let is_newer = match inner.kept_record(&owner)? {
+                Some(kept) => kept.rank().ok() <= new.rank().ok(),
+                None => true,
+            };
+            if is_newer { inner.keep_record(&owner, &new) } else { Ok(()) }
+        })
+        .await?;
+        self.spread_record(&name, &record).await;
+        Ok(())
+    }
+}
+
+/// Under what the DHT keeps the record of a name.
+fn value_key(name: &PeerId) -> Vec<u8> {
+    [b"/ipns/", name.to_bytes().as_slice()].concat()
+}
+
+/// The number of the next record: as given, when it is higher; the same for the same path; else one more.
+fn next_sequence(last: Option<&Record>, options: &PublishOptions) -> Result<u64, ApiError> {
+    let too_low = || ApiError::invalid("sequence number must be greater than the current record sequence");
+    let last_number = last.map(Record::sequence).transpose().map_err(record_error)?;
+    match (last, last_number, options.sequence) {
+        (_, number, Some(wanted)) if wanted > number.unwrap_or(0) => Ok(wanted),
+        (_, number, Some(_)) => {
+            Err(too_low().hint(format!("the current one is {}; leave --sequence out to count on", number.unwrap_or(0))))
+        }
+        (Some(record), Some(number), None) => {
+            if record.value().is_ok_and(|value| value == options.value) {
+                return Ok(number);
+            }
+            number.checked_add(1).ok_or_else(too_low)
+        }
+        _ => Ok(0),
+    }
+}
