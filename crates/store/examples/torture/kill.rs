@@ -158,8 +158,8 @@ pub(crate) fn verify(dir: &Path, lines: &Path) -> Result<(), Failure> {
     }
     let mut bad = None;
     store.verify(&mut |event| {
-        if let VerifyEvent::Bad { cid, why } = event {
-            bad = Some(format!("{cid:?}: {why}"));
+        if !matches!(event, VerifyEvent::Good { .. }) {
+            bad = Some(format!("{event:?}"));
         }
     })?;
     match bad {

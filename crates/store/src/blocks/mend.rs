@@ -109,7 +109,8 @@ impl Blocks {
     /// Appends a mended block and leads the index to it; durable with the next commit. If the disk takes nothing, the block stays
     /// where it is and is mended again on each read.
     fn write_anew(&self, id: Id, from: Place, block: &Block) {
-        let head = encode_head(block.cid(), block.data().len());
+        let mut head = Vec::new();
+        encode_head(block.cid(), block.data().len(), &mut head);
         match self.check_usable().and_then(|()| self.writer.appender().append(&head, block.data())) {
             Ok(to) => {
                 self.count_appended(to, head.len());

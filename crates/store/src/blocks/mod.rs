@@ -178,6 +178,7 @@ impl Blocks {
         }
         let bytes = |new: &Prepared| (new.block.data().len() + HEAD_BYTES_USUAL) as u64;
         let _admitted = admit(prepared.iter().map(bytes).sum())?;
+        let mut head = Vec::with_capacity(HEAD_BYTES_USUAL);
         let mut appender = self.writer.appender();
         for block in prepared {
             let Prepared { block, name, codec, checksum, links } = block;
@@ -185,7 +186,7 @@ impl Blocks {
             if self.touch(name, codec, purpose) {
                 continue;
             }
-            let head = encode_head(block.cid(), block.data().len());
+            encode_head(block.cid(), block.data().len(), &mut head);
             let place = appender.append(&head, block.data()).map_err(|error| self.poison_if_fatal(error))?;
             self.count_appended(place, head.len());
             let mut index = self.index.write();

@@ -11,12 +11,11 @@ pub(crate) const HEAD_BYTES_MAX: usize = VARINT_BYTES_MAX + CID_BYTES_MAX;
 /// Head of a record with a SHA-2 256 CID and a block of less than 256 MiB: what nearly all heads fit in.
 pub(crate) const HEAD_BYTES_USUAL: usize = 4 + 36;
 
-/// The head of a record for a block with `data_len` bytes.
-pub(crate) fn encode_head(cid: &Cid, data_len: usize) -> Vec<u8> {
-    let mut head = Vec::with_capacity(HEAD_BYTES_USUAL);
-    varint::encode((cid.encoded_len() + data_len) as u64, &mut head);
-    cid.encode(&mut head);
-    head
+/// The head of a record for a block with `data_len` bytes, in `head`, which is emptied before: one buffer serves many blocks.
+pub(crate) fn encode_head(cid: &Cid, data_len: usize, head: &mut Vec<u8>) {
+    head.clear();
+    varint::encode((cid.encoded_len() + data_len) as u64, head);
+    cid.encode(head);
 }
 
 /// The head of a record, read back.
@@ -85,7 +84,8 @@ mod tests {
     #[test]
     fn heads_round_trip_and_say_when_they_are_short() {
         let cid = Cid::v1(0x55, Multihash::sha2_256([9; 32]));
-        let mut bytes = encode_head(&cid, 1000);
+        let mut bytes = Vec::new();
+        encode_head(&cid, 1000, &mut bytes);
         let head_len = bytes.len();
         bytes.resize(head_len + 1000, 7);
         assert_eq!(decode_head(&bytes), Ok(Head { cid, head_len, data_len: 1000 }));

@@ -7,6 +7,7 @@ mod damage;
 mod formats;
 mod gc;
 mod limit;
+mod memory;
 mod meta;
 mod model;
 mod pins;
