@@ -104,6 +104,7 @@ impl Inner {
         }
         repo.check_version().map_err(repo_error)?;
         let config = config::parse(&repo.read_config().map_err(repo_error)?)?;
+        config::datastore::check(&config, &repo.read_datastore_spec().map_err(repo_error)?)?;
         Ok(Arc::new(Self {
             repo,
             config: RwLock::new(config),

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::document;
+use super::{ConfigError, document};
 
 /// Deepest nesting: Kubo writes three levels.
 const DEPTH_MAX: usize = 16;
@@ -26,6 +26,17 @@ pub(crate) fn places(document: &Value) -> Vec<String> {
         .collect()
 }
 
+/// Refuses a configuration whose `Datastore.Spec` is another than `datastore_spec` says: a Kubo would not start on it,
+/// and where its blocks are read in place they would be looked for in the wrong place.
+pub(crate) fn check(document: &Value, on_disk_text: &str) -> Result<(), ConfigError> {
+    let Ok(there) = serde_json::from_str::<Value>(on_disk_text) else { return Ok(()) };
+    let (wanted, there) = (on_disk(document), fixed(&there, DEPTH_MAX));
+    if wanted.is_null() || wanted == there {
+        return Ok(());
+    }
+    Err(ConfigError::OtherLayout { wanted: wanted.to_string(), there: there.to_string() })
+}
+
 fn fixed(spec: &Value, depth: usize) -> Value {
     let Value::Object(map) = spec else { return spec.clone() };
     if depth == 0 {
@@ -46,7 +57,11 @@ fn fixed(spec: &Value, depth: usize) -> Value {
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     if let Some(Value::Array(mounts)) = map.get("mounts") {
-        kept.insert("mounts".into(), mounts.iter().map(|mount| fixed(mount, depth - 1)).collect());
+        let mut mounts: Vec<Value> = mounts.iter().map(|mount| fixed(mount, depth - 1)).collect();
+        // As Kubo writes them: the longest place first, whatever the order in the configuration.
+        let place = |mount: &Value| mount.get("mountpoint").and_then(Value::as_str).unwrap_or_default().to_owned();
+        mounts.sort_by_key(|mount| std::cmp::Reverse(place(mount)));
+        kept.insert("mounts".into(), Value::Array(mounts));
     }
     let mut kept = Value::Object(kept);
     kept.sort_all_objects();
@@ -56,7 +71,7 @@ fn fixed(spec: &Value, depth: usize) -> Value {
 #[cfg(test)]
 mod tests {
     use super::super::{default_document, profiles};
-    use super::{on_disk, places};
+    use super::{check, on_disk, places};
 
     #[test]
     fn the_default_is_what_kubo_writes() {
@@ -66,6 +81,18 @@ mod tests {
             on_disk(&document).to_string(),
             r#"{"mounts":[{"mountpoint":"/blocks","path":"blocks","shardFunc":"/repo/flatfs/shard/v1/next-to-last/2","type":"flatfs"},{"mountpoint":"/","path":"datastore","type":"levelds"}],"type":"mount"}"#
         );
+    }
+
+    #[test]
+    fn another_layout_than_that_on_disk_is_refused() {
+        let text = on_disk(&default_document()).to_string();
+        let mut document = default_document();
+        assert_eq!(check(&document, &text), Ok(()));
+        assert_eq!(check(&document, ""), Ok(()));
+        profiles::apply(&mut document, "flatfs-measure").expect("a known profile");
+        assert_eq!(check(&document, &text), Ok(()));
+        profiles::apply(&mut document, "pebbleds").expect("a known profile");
+        assert!(check(&document, &text).is_err());
     }
 
     #[test]

@@ -65,6 +65,17 @@ pub enum ConfigError {
         /// What stands there.
         has: String,
     },
+    /// `Datastore.Spec` was changed after the repository was made.
+    #[error(
+        "config Datastore.Spec {wanted} does not match the repo's datastore_spec file {there}; the layout is fixed when the \
+         repo is created"
+    )]
+    OtherLayout {
+        /// What the configuration says, as JSON.
+        wanted: String,
+        /// What lies on disk, as JSON.
+        there: String,
+    },
     /// No profile of that name.
     #[error("invalid configuration profile: {name}")]
     UnknownProfile {

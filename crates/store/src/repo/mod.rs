@@ -171,6 +171,15 @@ impl Repo {
         })
     }
 
+    /// The text of `datastore_spec`: what a Kubo on this repository keeps on disk; empty when there is none.
+    pub fn read_datastore_spec(&self) -> Result<String, RepoError> {
+        match self.read("datastore_spec", SMALL_FILE_BYTES_MAX) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(RepoError::NotFound { .. }) => Ok(String::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Replaces `config` in one step; only its owner can read it, for it holds the private key.
     pub fn write_config(&self, text: &str) -> Result<(), RepoError> {
         self.write("config", text.as_bytes(), 0o600)
