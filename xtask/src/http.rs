@@ -62,6 +62,19 @@ impl Request {
         self.header("Content-Type", &format!("multipart/form-data; boundary={BOUNDARY}"))
     }
 
+    /// Parts of a multipart body: each its header lines and its content.
+    pub(crate) fn parts(mut self, parts: impl Iterator<Item = (String, Vec<u8>)>) -> Self {
+        let mut body = Vec::new();
+        for (head, content) in parts {
+            body.extend_from_slice(format!("--{BOUNDARY}\r\n{head}\r\n").as_bytes());
+            body.extend_from_slice(&content);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+        self.body = body;
+        self.header("Content-Type", &format!("multipart/form-data; boundary={BOUNDARY}"))
+    }
+
     pub(crate) fn send(&self, to: SocketAddr) -> Res<Answer> {
         let shown = format!("{} http://{to}{}", self.method, shorten(&self.path));
         self.exchange(to).map_err(|e| format!("{shown}: {e}"))

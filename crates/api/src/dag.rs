@@ -133,6 +133,8 @@ pub struct ExportRequest {
     pub duplicates: bool,
     /// Leave out what is not stored here instead of failing or asking peers.
     pub local_only: bool,
+    /// Write blocks that are in their CIDs already, too.
+    pub identities: bool,
 }
 
 impl ExportRequest {
@@ -146,6 +148,7 @@ impl ExportRequest {
             range: None,
             duplicates: false,
             local_only: false,
+            identities: false,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! UnixFS files and directories by CID.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use merkury_core::Cid;
 
@@ -97,6 +99,9 @@ pub struct TarOptions {
     pub name: String,
 }
 
+/// Says whether a file or directory of this name is left out.
+pub type NameFilter = Arc<dyn Fn(&OsStr) -> bool + Send + Sync>;
+
 /// What to add.
 pub enum AddInput {
     /// Files, directories and links of this machine. Only for callers that may read its disk.
@@ -109,6 +114,8 @@ pub enum AddInput {
         dereference_args: bool,
         /// Follow every symbolic link.
         dereference_symlinks: bool,
+        /// Names below directories to leave out.
+        exclude: Option<NameFilter>,
     },
     /// Entries as they come from a client. Directories come before what is in them.
     Stream(ItemStream<InputEntry>),
@@ -123,6 +130,8 @@ pub struct InputEntry {
     pub body: EntryBody,
     /// Mode and time, when the client sends them.
     pub metadata: Metadata,
+    /// Where the file is on the node's machine, when the client says so: for references to it, never to be read.
+    pub source: Option<PathBuf>,
 }
 
 /// What an entry of an add stream is.
@@ -180,6 +189,10 @@ pub struct AddOptions {
     pub preserve_mtime: bool,
     /// Send progress events.
     pub progress: bool,
+    /// Refer to leaves in the files instead of storing them (`--nocopy`).
+    pub no_copy: bool,
+    /// Do not store blocks that are referred to already (`--fscache`).
+    pub skip_referenced: bool,
 }
 
 impl Default for AddOptions {
@@ -206,6 +219,8 @@ impl Default for AddOptions {
             preserve_mode: false,
             preserve_mtime: false,
             progress: false,
+            no_copy: false,
+            skip_referenced: false,
         }
     }
 }
@@ -228,8 +243,8 @@ pub enum AddEvent {
         cid: Cid,
         /// Cumulative size of its DAG in bytes, as Kubo prints it.
         size: u64,
-        /// Mode and time, when kept.
-        metadata: Metadata,
+        /// Whether it is a directory.
+        is_directory: bool,
     },
 }
 

@@ -21,6 +21,7 @@ mod names;
 mod peers;
 mod pins;
 mod records;
+mod references;
 mod repo;
 mod routing;
 mod space;
@@ -36,7 +37,7 @@ pub use dag::{
 pub use error::ApiError;
 pub use files::{
     AddEvent, AddInput, AddOptions, DirEntry, EntryBody, FileRead, FileStat, Files, InputEntry, ListOptions, Metadata,
-    NodeKind, ReadRange, TarOptions,
+    NameFilter, NodeKind, ReadRange, TarOptions,
 };
 pub use history::{History, UndoStep, Undone};
 pub use keys::{KeyInfo, KeyKind, Keys};
@@ -48,6 +49,7 @@ pub use pins::{
     Keeper, KeptBy, PinEntry, PinEvent, PinFilter, PinKind, PinMode, PinOptions, PinVerified, Pins, WhyKept,
 };
 pub use records::Records;
+pub use references::{FilePart, PartState, Referenced, References};
 pub use repo::{
     Amount, Checkup, DamagedBlock, GcEvent, GcPreview, GcRequest, Repo, RepoStat, RepoVersion, VerifyEvent,
     VerifyOptions,
@@ -108,6 +110,8 @@ pub struct Api {
     pub routing: Arc<dyn Routing>,
     /// Connections and the exchange with them.
     pub peers: Arc<dyn Peers>,
+    /// Parts of the user's files that are blocks.
+    pub references: Arc<dyn References>,
     /// The repository as a whole.
     pub repo: Arc<dyn Repo>,
     /// Taking over what a Kubo has.

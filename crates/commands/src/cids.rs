@@ -1,8 +1,9 @@
 //! CIDs and paths as callers write and read them.
 
 use merkury_api::{Api, ApiError, Resolved};
-use merkury_core::{Cid, ContentPath, Version};
-use multibase::Base;
+use merkury_core::bases::{self, Base};
+use merkury_core::path::Root;
+use merkury_core::{Cid, ContentPath, Version, hash};
 use serde::{Deserialize, Serialize};
 
 use crate::op::Call;
@@ -10,17 +11,23 @@ use crate::op::Call;
 /// Writes CIDs as the call asks: `--cid-base`, or as they are.
 #[derive(Clone, Copy, Debug)]
 pub struct CidText {
+    /// The base of version 1 CIDs; `None` is base 32.
     base: Option<Base>,
+    /// Write version 0 CIDs as version 1.
+    upgrades: bool,
 }
 
 impl CidText {
     /// By the options of a call.
     pub fn of(call: &Call) -> Result<Self, ApiError> {
-        let Some(name) = call.options.text("cid-base").filter(|name| !name.is_empty()) else {
-            let upgrade = call.options.flag("upgrade-cidv0-in-output");
-            return Ok(Self { base: upgrade.then_some(Base::Base32Lower) });
-        };
-        Ok(Self { base: Some(base_by_name(&name)?) })
+        let base = call.options.text("cid-base").filter(|name| !name.is_empty());
+        let base = base.map(|name| base_by_name(&name)).transpose()?;
+        // The old flag wins over what the base implies.
+        let upgrades = call
+            .options
+            .flag_given("upgrade-cidv0-in-output")
+            .unwrap_or(base.is_some_and(|base| base.code() != Base::Base58Btc.code()));
+        Ok(Self { base, upgrades })
     }
 
     /// By the options of a call, else in the base that the path's own CID is written in.
@@ -28,55 +35,33 @@ impl CidText {
         if call.options.is_given("cid-base") || call.options.is_given("upgrade-cidv0-in-output") {
             return Self::of(call);
         }
-        let text = path.trim_start_matches("/ipfs/").split('/').next().unwrap_or_default();
+        let mut components = path.splitn(4, '/');
+        let text = match components.next() {
+            Some("") => components.nth(1).unwrap_or_default(),
+            first => first.unwrap_or_default(),
+        };
         let is_v1 = Cid::parse(text).is_ok_and(|cid| cid.version() == Version::V1);
         let base = text.chars().next().filter(|_| is_v1).and_then(|code| Base::from_code(code).ok());
-        Ok(Self { base })
+        Ok(Self { base, upgrades: base.is_some() })
     }
 
     /// A CID as text.
     pub fn text(&self, cid: &Cid) -> String {
-        match self.base {
-            None => cid.to_string(),
-            Some(Base::Base58Btc) if cid.version() == Version::V0 => cid.to_string(),
-            Some(base) => cid.to_v1().to_string_of_base(base),
+        let base = self.base.unwrap_or(Base::Base32Lower);
+        match cid.version() {
+            Version::V0 if !self.upgrades => cid.to_string(),
+            _ => bases::encode(base, &cid.to_v1().to_bytes()),
         }
     }
 }
 
 pub(crate) fn base_by_name(name: &str) -> Result<Base, ApiError> {
-    const NAMES: &[(&str, Base)] = &[
-        ("base2", Base::Base2),
-        ("base8", Base::Base8),
-        ("base10", Base::Base10),
-        ("base16", Base::Base16Lower),
-        ("base16upper", Base::Base16Upper),
-        ("base32hex", Base::Base32HexLower),
-        ("base32hexupper", Base::Base32HexUpper),
-        ("base32hexpad", Base::Base32HexPadLower),
-        ("base32hexpadupper", Base::Base32HexPadUpper),
-        ("base32", Base::Base32Lower),
-        ("base32upper", Base::Base32Upper),
-        ("base32pad", Base::Base32PadLower),
-        ("base32padupper", Base::Base32PadUpper),
-        ("base32z", Base::Base32Z),
-        ("base36", Base::Base36Lower),
-        ("base36upper", Base::Base36Upper),
-        ("base58flickr", Base::Base58Flickr),
-        ("base58btc", Base::Base58Btc),
-        ("base64", Base::Base64),
-        ("base64pad", Base::Base64Pad),
-        ("base64url", Base::Base64Url),
-        ("base64urlpad", Base::Base64UrlPad),
-        ("base256emoji", Base::Base256Emoji),
-    ];
-    let mut letters = name.chars();
-    if let (Some(code), None) = (letters.next(), letters.next()) {
-        return Base::from_code(code).map_err(|_| ApiError::invalid(format!("unsupported multibase encoding: {name}")));
+    if name.is_empty() {
+        return Err(ApiError::invalid("empty multibase encoding"));
     }
-    let wanted = name.to_ascii_lowercase();
-    let found = NAMES.iter().find(|(known, _)| *known == wanted).map(|(_, base)| *base);
-    found.ok_or_else(|| ApiError::invalid(format!("unsupported multibase encoding: {name}")))
+    bases::by_name(name).ok_or_else(|| {
+        ApiError::invalid(format!("unsupported multibase encoding: {name}")).hint("merkury cid bases lists them")
+    })
 }
 
 /// A CID as DAG-JSON writes a link: `{"/":"Qm…"}`.
@@ -96,11 +81,25 @@ impl From<Cid> for CidLink {
 /// Reads a path or CID as every command takes it.
 pub fn parse_path(text: &str) -> Result<ContentPath, ApiError> {
     ContentPath::parse(text).map_err(|error| {
-        // A lone word is read as a path before it is read as a CID, so Kubo complains of the path.
-        let why = if text.contains(['/', ':']) { error.why } else { "path does not have enough components".into() };
-        ApiError::invalid(format!("invalid path {text:?}: {why}"))
-            .hint("give a CID, or a path such as /ipfs/CID/name or /ipns/NAME")
+        ApiError::invalid(error.to_string()).hint("give a CID, or a path such as /ipfs/CID/name or /ipns/NAME")
     })
+}
+
+/// Reads a CID as the commands on single CIDs take it: alone, or as a path or URI of nothing but a root.
+pub(crate) fn parse_cid(text: &str) -> Result<Cid, ApiError> {
+    if let Ok(cid) = Cid::parse(text) {
+        return Ok(cid);
+    }
+    let path = parse_path(text)?;
+    match path.root() {
+        Root::Ipns(_) => {
+            Err(ApiError::invalid(format!("invalid path {:?}: path was expected to be immutable", path.to_string())))
+        }
+        Root::Ipfs(_) | Root::Ipld(_) if !path.segments().is_empty() => {
+            Err(ApiError::invalid(format!("{text:?} points below a root CID, expected a single CID")))
+        }
+        Root::Ipfs(cid) | Root::Ipld(cid) => Ok(cid.clone()),
+    }
 }
 
 /// Walks a path to its node.
@@ -114,9 +113,16 @@ pub async fn resolve_cid(api: &Api, text: &str) -> Result<Cid, ApiError> {
     Ok(resolve(api, text).await?.cid)
 }
 
-/// Multicodec number of a hash function, by Kubo's name.
-pub fn hash_code(name: &str) -> Option<u64> {
-    merkury_core::hash::name::code_of(name)
+/// Multicodec number of a hash function, by Kubo's name. `unknown` is the error for names that nobody knows; a name that is
+/// known but may not name blocks is told apart.
+pub fn hash_code(name: &str, unknown: impl FnOnce() -> ApiError) -> Result<u64, ApiError> {
+    match (hash::name::code_of(name), hash::name::any_code_of(name)) {
+        (Some(code), _) => Ok(code),
+        (None, Some(code)) if hash::is_allowed(code) => Ok(code),
+        (None, Some(_)) => Err(ApiError::invalid("potentially insecure hash functions not allowed")
+            .hint("merkury cid hashes lists those that are")),
+        (None, None) => Err(unknown()),
+    }
 }
 
 /// Multicodec number of a codec, by name.

@@ -17,6 +17,7 @@ pub mod absent;
 pub mod cids;
 pub mod codes;
 pub mod completion;
+mod gzip;
 pub mod help;
 pub mod input;
 pub mod ipld;

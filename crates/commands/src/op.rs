@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use merkury_api::{Api, ApiError, BoxFuture, ByteStream, InputEntry, ItemStream, Node, Reach};
+use merkury_api::{Api, ApiError, BoxFuture, ByteStream, InputEntry, ItemStream, NameFilter, Node, Reach};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -95,6 +95,8 @@ pub enum Body {
     Local {
         /// The paths, in order.
         paths: Vec<PathBuf>,
+        /// Names below directories to leave out.
+        exclude: Option<NameFilter>,
     },
     /// Entries as they come.
     Entries(ItemStream<InputEntry>),
@@ -151,6 +153,8 @@ pub type TextResult = Result<(), TextError>;
 pub trait Op: Send + Sync + 'static {
     /// Its declaration.
     const SPEC: &'static Spec;
+    /// As `ipfs` the terminal shows text whatever `--enc` says, as Kubo does where it prints by itself.
+    const ALWAYS_TEXT: bool = false;
     /// An item of its answer, in Kubo's JSON shape.
     type Item: Serialize + DeserializeOwned + Send + 'static;
     /// What its text form remembers from item to item.
@@ -197,6 +201,10 @@ pub trait AnyOp: Send + Sync {
     fn prepare(&self, call: &mut Call, live: bool);
     /// Does the work.
     fn run(&self, cx: Cx, request: Request) -> BoxFuture<'static, Result<WireReply, ApiError>>;
+    /// As `ipfs` the terminal shows text whatever `--enc` says.
+    fn is_always_text(&self) -> bool {
+        false
+    }
     /// A renderer for one answer.
     fn renderer(&self, call: &Call) -> Box<dyn Render>;
 }
@@ -221,6 +229,10 @@ impl<O: Op> AnyOp for Entry<O> {
     fn run(&self, cx: Cx, request: Request) -> BoxFuture<'static, Result<WireReply, ApiError>> {
         let running = O::run(cx, request);
         Box::pin(async move { to_wire(running.await?) })
+    }
+
+    fn is_always_text(&self) -> bool {
+        O::ALWAYS_TEXT
     }
 
     fn renderer(&self, call: &Call) -> Box<dyn Render> {

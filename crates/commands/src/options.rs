@@ -78,6 +78,14 @@ impl Options {
         }
     }
 
+    /// Words, as often as they were given.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        match self.value(name) {
+            Some(Value::List(values)) => values,
+            _ => Vec::new(),
+        }
+    }
+
     /// A whole number.
     pub fn int(&self, name: &str) -> Option<i64> {
         match self.value(name) {

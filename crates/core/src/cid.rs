@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::base58;
+use crate::bases::{self, BaseError};
 use crate::limits::{CID_BYTES_MAX, CID_TEXT_BYTES_MAX};
 use crate::multihash::{Multihash, MultihashError, code};
 use crate::varint::{self, VarintError};
@@ -47,7 +48,7 @@ pub struct Cid {
     hash: Multihash,
 }
 
-/// Why text or bytes are not a CID.
+/// Why text or bytes are not a CID, in the words that follow Kubo's `invalid cid: `.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CidError {
     /// Nothing or less than the shortest CID.
@@ -57,20 +58,23 @@ pub enum CidError {
     #[error("cid too long: {0} bytes")]
     TooLong(usize),
     /// Not version 0 or 1.
-    #[error("unknown cid version {0}")]
+    #[error("invalid cid: expected 1 as the cid version number, got: {0}")]
     Version(u64),
     /// A number is malformed.
-    #[error("malformed number in cid: {0}")]
+    #[error("invalid cid: {0}")]
     Varint(#[from] VarintError),
     /// The multihash is malformed.
-    #[error(transparent)]
+    #[error("invalid cid: {0}")]
     Multihash(#[from] MultihashError),
     /// Bytes after the CID.
-    #[error("{0} bytes after the cid")]
+    #[error("trailing bytes in data buffer passed to cid Cast")]
     Trailing(usize),
     /// The text is not in the base it names.
-    #[error("selected encoding not supported or malformed")]
-    Base,
+    #[error(transparent)]
+    Base(#[from] BaseError),
+    /// The text of a version 0 CID is not base 58.
+    #[error("input isn't valid multihash")]
+    Base58,
     /// Version 0 holds only SHA-2 256 of dag-pb.
     #[error("cid version 0 must be a 32-byte sha2-256 of dag-pb")]
     NotV0,
@@ -178,18 +182,16 @@ impl Cid {
         if text.starts_with("Qm")
             && let Ok(letters) = text.as_bytes().try_into()
         {
-            return Self::from_bytes(&base58::decode(letters).ok_or(CidError::Base)?);
+            return Self::from_bytes(&base58::decode(letters).ok_or(CidError::Base58)?);
         }
         let mut bytes = [0; CID_BYTES_MAX];
-        let cid = match text.strip_prefix('b') {
-            Some(body) => Self::from_bytes(base32::decode(body, &mut bytes)?)?,
-            None => Self::from_bytes(&multibase::decode(text).map_err(|_| CidError::Base)?.1)?,
-        };
-        if cid.version == Version::V0 {
-            // A version 0 CID in multibase is not allowed: it has one spelling.
-            return Err(CidError::NotV0);
+        if let Some(body) = text.strip_prefix('b')
+            && let Some(bytes) = base32::decode(body, &mut bytes)
+        {
+            return Self::from_bytes(bytes);
         }
-        Ok(cid)
+        // Version 0 in multibase is read too, as Kubo does.
+        Self::from_bytes(&bases::decode(text)?.1)
     }
 
     /// The version.
@@ -213,10 +215,10 @@ impl Cid {
     }
 
     /// The text in a given base; version 0 CIDs are base58 whatever is asked.
-    pub fn to_string_of_base(&self, base: multibase::Base) -> String {
+    pub fn to_string_of_base(&self, base: bases::Base) -> String {
         match self.version {
             Version::V0 => self.to_string(),
-            Version::V1 => multibase::encode(base, self.to_bytes()),
+            Version::V1 => bases::encode(base, &self.to_bytes()),
         }
     }
 }
@@ -246,7 +248,6 @@ mod base32 {
 
     use data_encoding::{Encoding, Specification};
 
-    use super::CidError;
     use crate::limits::CID_BYTES_MAX;
 
     /// Longest text: the prefix, and eight letters for five bytes.
@@ -267,12 +268,12 @@ mod base32 {
         &text[..end]
     }
 
-    /// Decodes what stands after the prefix; large and small letters alike, as Kubo reads them.
-    pub(super) fn decode<'a>(body: &str, bytes: &'a mut [u8; CID_BYTES_MAX]) -> Result<&'a [u8], CidError> {
-        let length = LETTERS.decode_len(body.len()).map_err(|_| CidError::Base)?;
-        let into = bytes.get_mut(..length).ok_or(CidError::TooLong(length))?;
-        let length = LETTERS.decode_mut(body.as_bytes(), into).map_err(|_| CidError::Base)?;
-        Ok(&into[..length])
+    /// Decodes what stands after the prefix, when it is canonical but for large and small letters.
+    pub(super) fn decode<'a>(body: &str, bytes: &'a mut [u8; CID_BYTES_MAX]) -> Option<&'a [u8]> {
+        let length = LETTERS.decode_len(body.len()).ok()?;
+        let into = bytes.get_mut(..length)?;
+        let length = LETTERS.decode_mut(body.as_bytes(), into).ok()?;
+        into.get(..length)
     }
 }
 
@@ -326,6 +327,32 @@ mod tests {
         assert_eq!(Cid::from_bytes(&bytes).expect("round trip"), cid);
         bytes.push(0);
         assert_eq!(Cid::from_bytes(&bytes), Err(CidError::Trailing(1)));
+    }
+
+    #[test]
+    fn mistakes_are_told_in_the_words_that_scripts_know() {
+        for (text, words) in [
+            ("a", "cid too short"),
+            ("Qm", "selected encoding not supported"),
+            ("zzz", "invalid cid: expected 1 as the cid version number, got: 13"),
+            ("bafy", "invalid cid: varints malformed, could not reach the end"),
+            (
+                "bafybeihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyk",
+                "invalid cid: length greater than remaining number of bytes in buffer",
+            ),
+            ("QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3N0", "input isn't valid multihash"),
+            ("mAVUS", "invalid cid: multihash too short. must be >= 2 bytes"),
+            ("f018080800055", "invalid cid: varint not minimally encoded"),
+            ("bafkqaaaa", "trailing bytes in data buffer passed to cid Cast"),
+        ] {
+            assert_eq!(Cid::parse(text).map_err(|error| error.to_string()), Err(words.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn version_0_in_multibase_is_read() {
+        let cid = Cid::parse("zQmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn").expect("a cid");
+        assert_eq!(cid.to_string(), "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The data model of IPFS: what everybody else in the house speaks.
 //!
-//! Parts: [`Cid`] and [`Multihash`] (names), [`Block`] (verified bytes), [`hash`] (many blocks at once), [`codec`]
+//! Parts: [`Cid`] and [`Multihash`] (names), [`bases`] (how they are written), [`Block`] (verified bytes), [`hash`] (many blocks at once), [`codec`]
 //! (dag-pb, dag-cbor, dag-json and the links in them), [`car`] (CAR v1 and v2), [`ContentPath`], [`PeerId`] and
 //! [`keys`], the capability traits [`BlockGet`], [`BlockPut`], [`BlockHas`], error [`kinds`](ErrorKind) and
 //! [`limits`].
@@ -12,6 +12,7 @@
 //! - No runtime, no I/O, no clock: fuzzers and WASM use this crate too.
 
 mod base58;
+pub mod bases;
 pub mod block;
 pub mod car;
 pub mod cid;

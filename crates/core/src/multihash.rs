@@ -70,18 +70,21 @@ pub struct Multihash {
 /// Why bytes are not an acceptable multihash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MultihashError {
+    /// Less than the shortest multihash.
+    #[error("multihash too short. must be >= 2 bytes")]
+    TooShort,
     /// A number in front of the digest is malformed.
-    #[error("malformed number in multihash: {0}")]
+    #[error(transparent)]
     Varint(#[from] VarintError),
     /// The digest is shorter than its length says.
-    #[error("multihash digest ends early: {has} of {wants} bytes")]
+    #[error("length greater than remaining number of bytes in buffer")]
     Truncated {
         /// Bytes there.
         has: usize,
         /// Bytes claimed.
         wants: u64,
     },
-    /// The digest's length is outside what the function or IPFS allows.
+    /// The digest is longer than a CID may carry.
     #[error("digest of {bytes} bytes is not allowed for hash function 0x{code:x}")]
     Length {
         /// The hash function.
@@ -89,9 +92,31 @@ pub enum MultihashError {
         /// Digest length in bytes.
         bytes: usize,
     },
+    /// The digest is too short to name data safely.
+    #[error("digest too small: {} digest got {bytes} bytes, minimum {DIGEST_BYTES_MIN}", name_of(*code))]
+    TooSmall {
+        /// The hash function.
+        code: u64,
+        /// Digest length in bytes.
+        bytes: usize,
+    },
+    /// The digest is longer than the function has, or than an identity CID may carry.
+    #[error("digest too large: {} digest got {bytes} bytes, maximum {most}", name_of(*code))]
+    TooLarge {
+        /// The hash function.
+        code: u64,
+        /// Digest length in bytes.
+        bytes: usize,
+        /// Most bytes allowed.
+        most: usize,
+    },
     /// The hash function is not on the list of safe ones.
-    #[error("potentially insecure hash functions not allowed: 0x{0:x}")]
+    #[error("potentially insecure hash functions not allowed")]
     Insecure(u64),
+}
+
+fn name_of(code: u64) -> String {
+    crate::hash::name::any_name_of(code).map_or_else(|| format!("unknown({code})"), |name| name.into_owned())
 }
 
 impl Multihash {
@@ -120,6 +145,9 @@ impl Multihash {
 
     /// Reads a binary multihash; returns it and the rest.
     pub fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), MultihashError> {
+        if bytes.len() < 2 {
+            return Err(MultihashError::TooShort);
+        }
         let (code, rest) = varint::decode(bytes)?;
         let (length, rest) = varint::decode(rest)?;
         if length > DIGEST_BYTES_MAX as u64 {
@@ -167,16 +195,19 @@ impl Multihash {
         let bytes = self.digest().len();
         if self.is_identity() {
             if bytes > IDENTITY_DIGEST_BYTES_MAX {
-                return Err(MultihashError::Length { code: self.code, bytes });
+                return Err(MultihashError::TooLarge { code: self.code, bytes, most: IDENTITY_DIGEST_BYTES_MAX });
             }
             return Ok(());
         }
         if !crate::hash::is_allowed(self.code) {
             return Err(MultihashError::Insecure(self.code));
         }
-        let longest = crate::hash::digest_len_max(self.code).unwrap_or(DIGEST_BYTES_MAX);
-        if !(DIGEST_BYTES_MIN..=longest).contains(&bytes) {
-            return Err(MultihashError::Length { code: self.code, bytes });
+        if bytes < DIGEST_BYTES_MIN {
+            return Err(MultihashError::TooSmall { code: self.code, bytes });
+        }
+        let most = crate::hash::digest_len_max(self.code).unwrap_or(DIGEST_BYTES_MAX);
+        if bytes > most {
+            return Err(MultihashError::TooLarge { code: self.code, bytes, most });
         }
         Ok(())
     }

@@ -44,7 +44,7 @@ pub enum GetError {
         why: String,
     },
     /// The CID itself is refused (unsafe hash, over-long identity).
-    #[error("cid {cid} is refused: {why}")]
+    #[error("{why}")]
     Refused {
         /// The wanted block.
         cid: Cid,

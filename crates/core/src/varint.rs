@@ -4,13 +4,13 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VarintError {
     /// The bytes end inside the number.
-    #[error("varint ends early")]
+    #[error("varints malformed, could not reach the end")]
     Truncated,
     /// More than nine bytes (63 bits).
-    #[error("varint is longer than 9 bytes")]
+    #[error("varints larger than uint63 not supported")]
     TooLong,
     /// The same number has a shorter form.
-    #[error("varint is not minimal")]
+    #[error("varint not minimally encoded")]
     NotMinimal,
 }
 

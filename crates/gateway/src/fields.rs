@@ -77,7 +77,7 @@ pub(crate) fn ascii(text: String) -> HeaderValue {
 /// `Ipfs-Uri` (IPIP-548): the canonical address of a path. `None` when it has none or it is too long.
 pub(crate) fn ipfs_uri(target: &Target) -> Option<HeaderValue> {
     let (scheme, authority) = match target.path.root() {
-        Root::Ipfs(cid) => ("ipfs", cid.to_v1().to_string()),
+        Root::Ipfs(cid) | Root::Ipld(cid) => ("ipfs", cid.to_v1().to_string()),
         Root::Ipns(name) => ("ipns", name_authority(name)?),
     };
     let mut uri = format!("{scheme}://{authority}");

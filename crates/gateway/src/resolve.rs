@@ -89,7 +89,7 @@ impl Resolver {
     /// The root of a path, names resolved, and for how long that is so.
     pub(crate) async fn root(&self, target: &Target) -> Result<(Cid, Option<u64>), Failure> {
         match target.path.root() {
-            Root::Ipfs(cid) => Ok((cid.clone(), None)),
+            Root::Ipfs(cid) | Root::Ipld(cid) => Ok((cid.clone(), None)),
             Root::Ipns(name) => {
                 let path = ContentPath::new(Root::Ipns(name.clone()), Vec::new());
                 let resolved = self.api.names.resolve(&path).await.map_err(Failure::of_name)?;

@@ -157,7 +157,12 @@ mod tests {
         }
         assert_eq!(Part::NextToLast(2).of("A"), "__");
         assert_eq!(Part::Prefix(3).of("A"), "A__");
-        for wrong in ["", "/repo/flatfs/shard/v1/next-to-last/0", "/repo/flatfs/shard/v1/prefix/x", "/repo/flatfs/shard/v2/prefix/2"] {
+        for wrong in [
+            "",
+            "/repo/flatfs/shard/v1/next-to-last/0",
+            "/repo/flatfs/shard/v1/prefix/x",
+            "/repo/flatfs/shard/v2/prefix/2",
+        ] {
             assert_eq!(parse_part(wrong), None, "{wrong}");
         }
         assert!(parse_name("CIQA4T3TD3BP3C2M3GXCGRCRTCCHV7XSGAZPZJOAOHLPOI6IQR3H6YQ.data").is_some());

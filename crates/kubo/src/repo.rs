@@ -59,7 +59,9 @@ impl KuboRepo {
     /// Whether there are Kubo's own datastores: a repository of ours has Kubo's `config`, and none of these.
     pub fn has_datastore(&self) -> Result<bool, KuboError> {
         match self.layout()? {
-            Layout::FlatFs { blocks, datastore } => Ok(blocks.join("SHARDING").is_file() && datastore.join("CURRENT").is_file()),
+            Layout::FlatFs { blocks, datastore } => {
+                Ok(blocks.join("SHARDING").is_file() && datastore.join("CURRENT").is_file())
+            }
             Layout::Other { .. } => Ok(true),
         }
     }

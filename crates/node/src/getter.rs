@@ -51,7 +51,7 @@ impl BlockGet for Getter {
         // The local answer needs no state machine of the remote way.
         match (self.get_local(cid), &self.remote) {
             (Ok(Some(block)), _) => Box::pin(std::future::ready(Ok(block))),
-            (Ok(None), None) => Box::pin(std::future::ready(Err(GetError::NotHere { cid: cid.clone() }))),
+            (Ok(None), None) => Box::pin(std::future::ready(Err(not_here(cid)))),
             // A damaged block is fetched again when there are peers to ask.
             (Err(error), None) => Box::pin(std::future::ready(Err(error))),
             (Ok(None) | Err(_), Some(remote)) => Box::pin(fetch(remote, cid, self.copies)),
@@ -72,10 +72,17 @@ impl BlockGet for Getter {
     }
 }
 
+fn not_here(cid: &Cid) -> GetError {
+    refuse_insecure(cid).err().unwrap_or_else(|| GetError::NotHere { cid: cid.clone() })
+}
+
+/// Nobody can have a block whose name is not safe: the store takes none.
+fn refuse_insecure(cid: &Cid) -> Result<(), GetError> {
+    cid.hash().check_secure().map_err(|error| GetError::Refused { cid: cid.clone(), why: error.to_string() })
+}
+
 async fn fetch(remote: &Remote, cid: &Cid, must_be_stored: bool) -> Result<Block, GetError> {
-    if let Err(error) = cid.hash().check_secure() {
-        return Err(GetError::Refused { cid: cid.clone(), why: error.to_string() });
-    }
+    refuse_insecure(cid)?;
     let block = remote.session.get(cid).await?;
     match remote.ingest.store(block.clone()).await {
         Ok(()) => Ok(block),

@@ -32,6 +32,17 @@ impl Blocks {
         Ok(())
     }
 
+    /// Takes out the names of blocks that a keeper has no longer.
+    pub(crate) fn forget_outside(&self, cids: &[Cid]) {
+        let seed = self.seed();
+        let mut index = self.index.write();
+        for cid in cids {
+            if let Some(id) = index.find(seed.name(cid.hash())) {
+                index.forget_outside(id);
+            }
+        }
+    }
+
     /// Whether the block is stored, or a keeper has it.
     pub(crate) fn is_here(&self, cid: &Cid) -> bool {
         cid.hash().is_identity() || self.len(cid).is_some() || self.is_outside(cid)

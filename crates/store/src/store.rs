@@ -525,6 +525,11 @@ impl Store {
         self.blocks.is_here(cid)
     }
 
+    /// These blocks of a keeper count as stored no longer.
+    pub(crate) fn forget_outside(&self, cids: &[Cid]) {
+        self.blocks.forget_outside(cids);
+    }
+
     /// These blocks of a keeper count as stored from now on.
     pub(crate) fn note_outside(&self, cids: &[Cid]) -> Result<(), StoreError> {
         self.blocks.note_outside(cids)

@@ -1,7 +1,7 @@
-//! Content paths over UnixFS, dag-pb and documents (dag-cbor, dag-json): from a root and names to a node.
+//! Content paths over UnixFS, dag-pb and documents (dag-cbor, dag-json and the like): from a root and names to a node.
 
 use merkury_core::cid::codec_code;
-use merkury_core::codec::select::{Selected, select};
+use merkury_core::codec::select::{Miss, Selected, select};
 use merkury_core::{BlockGet, Cid, ErrorKind, GetError};
 
 use crate::dir::{DirError, find_in_block};
@@ -31,6 +31,9 @@ pub enum ResolveError {
         /// The node that lacks it.
         under: Cid,
     },
+    /// A document has no such value.
+    #[error(transparent)]
+    Miss(#[from] Miss),
     /// A node on the way is malformed.
     #[error(transparent)]
     Directory(#[from] DirError),
@@ -49,39 +52,49 @@ impl ResolveError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Get(error) => error.kind(),
-            Self::NoLink { .. } => ErrorKind::NotFound,
+            Self::NoLink { .. } | Self::Miss(_) => ErrorKind::NotFound,
             Self::Directory(error) => error.kind(),
             Self::Document { .. } => ErrorKind::Corrupt,
         }
     }
 }
 
+/// How a path is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// `/ipfs/…`: names in directories, values in documents.
+    Files,
+    /// `/ipld/…`: values of the data model in every node, `Links/0/Hash`.
+    Values,
+}
+
 /// Walks `names` from `root`. The target itself is not read.
-pub async fn resolve(get: &dyn BlockGet, root: &Cid, names: &[String]) -> Result<Resolution, ResolveError> {
+pub async fn resolve(get: &dyn BlockGet, root: &Cid, names: &[String], view: View) -> Result<Resolution, ResolveError> {
     let mut at = root.clone();
     let mut steps = vec![at.clone()];
     let mut index = 0;
     while let Some(name) = names.get(index) {
-        match at.codec() {
-            codec_code::DAG_PB => {}
-            codec_code::RAW => return Err(ResolveError::NoLink { name: name.clone(), under: at }),
-            codec_code::DAG_CBOR | codec_code::DAG_JSON => {
-                let rest = names.get(index..).unwrap_or_default();
-                match inside(get, &at, rest).await? {
-                    Selected::Link { cid, used } => {
-                        at = cid;
-                        steps.push(at.clone());
-                        index += used;
-                        continue;
-                    }
-                    Selected::Inside => return Ok(Resolution { cid: at, rest: rest.to_vec(), steps }),
-                    Selected::Missing { at: missing } => {
-                        let name = rest.get(missing).unwrap_or(name).clone();
-                        return Err(ResolveError::NoLink { name, under: at });
-                    }
+        if at.codec() != codec_code::DAG_PB || view == View::Values {
+            let rest = names.get(index..).unwrap_or_default();
+            match inside(get, &at, rest).await? {
+                Selected::Link { cid, used } => {
+                    at = cid;
+                    steps.push(at.clone());
+                    index += used;
+                    continue;
                 }
+                Selected::Inside => return Ok(Resolution { cid: at, rest: rest.to_vec(), steps }),
+                // Of a node with fixed fields Kubo speaks as of a directory.
+                Selected::Missing { at: 0, why: Miss::Key(name) } if at.codec() == codec_code::DAG_PB => {
+                    return Err(ResolveError::NoLink { name, under: at });
+                }
+                // Only of the last name Kubo tells why it is not there.
+                Selected::Missing { at: missing, .. } if missing + 1 < rest.len() => {
+                    let name = rest.get(missing).unwrap_or(name).clone();
+                    return Err(ResolveError::NoLink { name, under: at });
+                }
+                Selected::Missing { why, .. } => return Err(why.into()),
             }
-            _ => return Ok(Resolution { cid: at, rest: names[index..].to_vec(), steps }),
         }
         let block = get.get(&at).await?;
         let found = find_in_block(get, &block, name.as_bytes(), &mut steps).await?;

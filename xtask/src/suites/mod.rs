@@ -4,6 +4,7 @@
 //! error: nothing is skipped in silence. To develop a suite without our binary, point `MERKURY_BIN` at Kubo: all that is
 //! asked of us holds between two Kubo nodes too.
 
+mod answers;
 mod cli_api;
 pub(crate) mod compat;
 pub(crate) mod content;
@@ -36,6 +37,11 @@ type Suite = (&'static str, &'static str, fn(&Context, &mut Tally) -> Res<()>);
 /// In the order in which they run: what is cheap and tells most comes first.
 const SUITES: &[Suite] = &[
     ("trees", "500 generated trees with random options: every CID printed equals Kubo's", trees::run),
+    (
+        "answers",
+        "6,000 generated calls and 200 command lines: every byte of Kubo's answer and ours is the same",
+        answers::run,
+    ),
     ("cli-api", "each command line drives the other's daemon", cli_api::run),
     ("mfs", "generated MFS scripts: every answer and every root equals Kubo's", mfs::run),
     ("interop", "Kubo and Merkury exchange files, directories, HAMTs and CARs over Noise, TLS and QUIC", interop::run),

@@ -5,6 +5,8 @@
 //! by name. Symbolic links are sent as links, except where told to follow them. Sockets, devices and pipes below
 //! directories are an error, as in Kubo.
 
+mod ignore;
+
 use std::ffi::OsStr;
 use std::fs::{self, File, FileType};
 use std::io::{self, Read};
@@ -12,10 +14,12 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
-use merkury_api::{ApiError, InputEntry, ItemStream, Metadata};
+use merkury_api::{ApiError, InputEntry, ItemStream, Metadata, NameFilter};
 use tokio::sync::mpsc;
 
 use crate::rpc::entries::{self, Event, Head, HeadKind, Source};
+
+pub use ignore::name_filter;
 
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -39,7 +43,7 @@ pub enum Place {
 }
 
 /// What to take.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct WalkOptions {
     /// Hidden files below directories too.
     pub hidden: bool,
@@ -47,6 +51,10 @@ pub struct WalkOptions {
     pub follow: bool,
     /// Send modes and modification times.
     pub metadata: bool,
+    /// Names below directories to leave out.
+    pub exclude: Option<NameFilter>,
+    /// Tell where files are.
+    pub sources: bool,
 }
 
 /// The entries of file arguments, in the order given.
@@ -106,7 +114,12 @@ impl Walker {
     fn place(&self, place: Place) -> Walked {
         match place {
             Place::Stdin(name) => {
-                self.send(Event::Entry(Head { path: name, kind: HeadKind::File, metadata: Metadata::default() }))?;
+                self.send(Event::Entry(Head {
+                    path: name,
+                    kind: HeadKind::File,
+                    metadata: Metadata::default(),
+                    source: None,
+                }))?;
                 self.bytes(io::stdin().lock(), Path::new("/dev/stdin"))
             }
             Place::Path { path, name } => self.entry(&path, name, 0),
@@ -123,7 +136,11 @@ impl Walker {
         }
         let stat = if self.options.follow { fs::metadata(path) } else { fs::symlink_metadata(path) };
         let stat = stat.map_err(failed("lstat"))?;
-        let head = |kind| Event::Entry(Head { path: name.clone(), kind, metadata: self.metadata(&stat) });
+        let source = if self.options.sources { std::path::absolute(path).ok() } else { None };
+        let head = |kind| {
+            let source = source.clone();
+            Event::Entry(Head { path: name.clone(), kind, metadata: self.metadata(&stat), source })
+        };
         let kind = stat.file_type();
         if kind.is_dir() {
             self.send(head(HeadKind::Directory))?;
@@ -150,7 +167,8 @@ impl Walker {
         names.sort();
         for child in names {
             let text = utf8(&child, path)?;
-            if !self.options.hidden && text.starts_with('.') {
+            let excluded = self.options.exclude.as_ref().is_some_and(|exclude| exclude(&child));
+            if excluded || !self.options.hidden && text.starts_with('.') {
                 continue;
             }
             self.entry(&path.join(&child), format!("{name}/{text}"), depth + 1)?;

@@ -1,12 +1,15 @@
 //! `add`: files and directories become UnixFS DAGs.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use merkury_api::{AddEvent, AddInput, AddOptions, Metadata};
+use merkury_api::{AddEvent, AddInput, AddOptions, InputEntry, ItemStream, Metadata};
+use merkury_core::hash::name::any_code_of;
 use merkury_core::multihash::code::SHA2_256;
 use serde_json::Value as Json;
 
-use super::common::{FAST_PROVIDE_DAG, FAST_PROVIDE_ROOT, FAST_PROVIDE_WAIT, fast_provide};
+use super::common::{FAST_PROVIDE_DAG, FAST_PROVIDE_ROOT, FAST_PROVIDE_WAIT, fast_provide, mfs_path};
 use super::prelude::*;
 use crate::cids::hash_code;
 use crate::spec::ArgKind;
@@ -20,6 +23,9 @@ pub struct Add;
 const PIN_NAME_BYTES_MAX: usize = 255;
 /// Longest data inside a CID (IPIP-512).
 const INLINE_BYTES_MAX: i64 = 128;
+
+/// Roots whose modes and times are repeated; of more, nothing is told.
+const TOLD_MAX: usize = 1 << 16;
 
 /// Bytes read of an entry, or an entry that is built.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -77,6 +83,7 @@ impl Op for Add {
         options: OPTIONS,
         ..Spec::ADD
     };
+    const ALWAYS_TEXT: bool = true;
     type Item = AddOut;
     type Text = AddText;
 
@@ -90,15 +97,17 @@ impl Op for Add {
     fn run(cx: Cx, request: Request) -> Running<AddOut> {
         Box::pin(async move {
             let Request { call, body } = request;
-            call.options.refuse(&["ignore", "ignore-rules-path", "nocopy", "fscache"])?;
             let api = cx.api(&call)?;
             let import = api.config.get("Import").await.unwrap_or(Json::Null);
-            let options = options(&call, &import)?;
             let cids = CidText::of(&call)?;
+            let options = options(&call, &import)?;
+            let told = Told::default();
             let input = match body {
-                Body::Entries(entries) => AddInput::Stream(entries),
-                Body::Local { paths } => AddInput::Local {
+                Body::Entries(entries) if options.wrap => AddInput::Stream(entries),
+                Body::Entries(entries) => AddInput::Stream(told.listen(entries)),
+                Body::Local { paths, exclude } => AddInput::Local {
                     paths,
+                    exclude,
                     hidden: call.options.flag("hidden"),
                     dereference_args: call.options.flag("dereference-args"),
                     dereference_symlinks: call.options.flag("dereference-symlinks"),
@@ -115,8 +124,9 @@ impl Op for Add {
                     if let AddEvent::Added { cid, .. } = &event {
                         root = Some(cid.clone());
                     }
-                    if !silent {
-                        yield item(event, cids);
+                    // As in Kubo, silence is for files alone.
+                    if !silent || matches!(event, AddEvent::Added { is_directory: true, .. }) {
+                        yield item(event, cids, &told);
                     }
                 }
                 if provides {
@@ -132,7 +142,7 @@ impl Op for Add {
             return state.progress(&item, out);
         }
         state.last.clone_from(&item.hash);
-        if call.options.flag("quieter") || call.options.flag("silent") {
+        if call.options.flag("quieter") {
             return Ok(());
         }
         if state.started.is_some() {
@@ -217,17 +227,50 @@ impl AddText {
     }
 }
 
-fn item(event: AddEvent, cids: CidText) -> AddOut {
+fn item(event: AddEvent, cids: CidText, told: &Told) -> AddOut {
     match event {
-        AddEvent::Progress { name, bytes } => AddOut { name, bytes, ..AddOut::default() },
-        AddEvent::Added { name, cid, size, metadata } => {
+        AddEvent::Progress { name, bytes } => {
+            let (mode, mtime, mtime_nsecs) = told.of(name.split('/').next().unwrap_or_default());
+            AddOut { name, bytes, mode, mtime, mtime_nsecs, ..AddOut::default() }
+        }
+        AddEvent::Added { name, cid, size, .. } => {
             let hash = cids.text(&cid);
             // Bytes without a name are called by their CID.
-            let name = if name == cid.to_string() { hash.clone() } else { name };
-            let (mtime, mtime_nsecs) = metadata.mtime.unwrap_or_default();
-            let mode = metadata.mode.map(|mode| format!("0{mode:o}")).unwrap_or_default();
+            let is_unnamed = name == cid.to_string();
+            let root = if is_unnamed { "" } else { name.split('/').next().unwrap_or_default() };
+            let (mode, mtime, mtime_nsecs) = told.of(root);
+            let name = if is_unnamed { hash.clone() } else { name };
             AddOut { name, hash, size: size.to_string(), mode, mtime, mtime_nsecs, bytes: 0 }
         }
+    }
+}
+
+/// Modes and times that a client told of its roots: Kubo repeats them in every item below, kept or not.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<HashMap<String, Metadata>>>);
+
+impl Told {
+    /// Remembers what passes by.
+    fn listen(&self, entries: ItemStream<InputEntry>) -> ItemStream<InputEntry> {
+        let told = self.0.clone();
+        entries
+            .inspect_ok(move |entry| {
+                if entry.metadata == Metadata::default() || entry.path.contains('/') {
+                    return;
+                }
+                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                if told.len() < TOLD_MAX {
+                    told.insert(entry.path.clone(), entry.metadata);
+                }
+            })
+            .boxed()
+    }
+
+    fn of(&self, root: &str) -> (String, i64, u32) {
+        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let metadata = told.get(root).copied().unwrap_or_default();
+        let (mtime, mtime_nsecs) = metadata.mtime.unwrap_or_default();
+        (metadata.mode.map(|mode| format!("0{mode:o}")).unwrap_or_default(), mtime, mtime_nsecs)
     }
 }
 
@@ -239,7 +282,8 @@ fn options(call: &Call, import: &Json) -> Result<AddOptions, ApiError> {
     let pin = given.flag("pin") && !only_hash;
     let pin_name = given.text("pin-name");
     check_pin_name(pin_name.as_deref().unwrap_or_default())?;
-    let to_files = given.text("to-files");
+    let to_files = given.text("to-files").map(|target| mfs_path(if target.is_empty() { "/" } else { &target }));
+    let to_files = to_files.transpose().map_err(|error| error.context("to-files"))?;
     let wrap = given.flag("wrap-with-directory");
     for (clash, message) in [
         (only_hash && to_files.is_some(), "only-hash and to-files options are not compatible"),
@@ -285,6 +329,8 @@ fn options(call: &Call, import: &Json) -> Result<AddOptions, ApiError> {
         preserve_mode: given.flag("preserve-mode"),
         preserve_mtime: given.flag("preserve-mtime"),
         progress: given.flag("progress"),
+        no_copy: given.flag("nocopy"),
+        skip_referenced: given.flag("fscache"),
     })
 }
 
@@ -324,8 +370,12 @@ fn naming(call: &Call, import: &Json, keeps_metadata: bool) -> Result<(bool, u64
     let configured = |key: &str| import.get(key).and_then(Json::as_str).map(str::to_owned);
     let name = call.options.text("hash").filter(|name| !name.is_empty()).or_else(|| configured("HashFunction"));
     let name = name.unwrap_or_else(|| "sha2-256".into()).to_ascii_lowercase();
-    let hash = hash_code(&name).ok_or_else(|| ApiError::invalid(format!("unrecognized hash function: {name:?}")))?;
+    let unknown = || ApiError::invalid(format!("unrecognized hash function: {name:?}"));
+    // Whether the function is safe enough is said last, as Kubo does.
+    let hash = any_code_of(&name).or_else(|| hash_code(&name, unknown).ok()).ok_or_else(unknown)?;
     let version = call.options.int("cid-version").or_else(|| import.get("CidVersion").and_then(Json::as_i64));
+    // As in Kubo a negative version is none.
+    let version = version.filter(|version| *version >= 0);
     let mut raw_leaves =
         call.options.flag_given("raw-leaves").or_else(|| import.get("UnixFSRawLeaves").and_then(Json::as_bool));
     if keeps_metadata {
@@ -335,6 +385,12 @@ fn naming(call: &Call, import: &Json, keeps_metadata: bool) -> Result<(bool, u64
         }
         raw_leaves = Some(false);
     }
+    if call.options.flag("nocopy") {
+        if raw_leaves == Some(false) {
+            return Err(ApiError::invalid("nocopy option requires '--raw-leaves' to be enabled as well"));
+        }
+        raw_leaves = Some(true);
+    }
     let cid_v0 = match version {
         Some(0) if hash != SHA2_256 => return Err(ApiError::invalid("CIDv0 only supports sha2-256")),
         Some(0) => true,
@@ -342,7 +398,7 @@ fn naming(call: &Call, import: &Json, keeps_metadata: bool) -> Result<(bool, u64
         Some(1) => false,
         Some(other) => return Err(ApiError::invalid(format!("unknown CID version: {other}"))),
     };
-    Ok((cid_v0, hash, raw_leaves.unwrap_or(!cid_v0)))
+    Ok((cid_v0, hash_code(&name, unknown)?, raw_leaves.unwrap_or(!cid_v0)))
 }
 
 /// A size as the configuration writes it: a number, or `256KiB`.

@@ -63,7 +63,7 @@ pub(crate) async fn configured_hash(api: &merkury_api::Api) -> Option<String> {
 fn options(call: &Call, configured: Option<String>) -> Result<BlockPutOptions, ApiError> {
     let name = call.options.text("mhtype").filter(|name| !name.is_empty()).or(configured);
     let name = name.unwrap_or_else(|| "sha2-256".into());
-    let hash = hash_code(&name).ok_or_else(|| ApiError::invalid(format!("unrecognized multihash function: {name}")))?;
+    let hash = hash_code(&name, || ApiError::invalid(format!("unrecognized multihash function: {name}")))?;
     let format = call.options.text("format").filter(|format| !format.is_empty());
     let codec = call.options.text("cid-codec").unwrap_or_default();
     if format.is_some() && codec != "raw" {
@@ -79,7 +79,7 @@ fn options(call: &Call, configured: Option<String>) -> Result<BlockPutOptions, A
         Some(other) => (false, other.to_owned()),
         None => (false, codec),
     };
-    let codec = codec_code(&codec).ok_or_else(|| ApiError::invalid(format!("unknown codec: {codec:?}")))?;
+    let codec = codec_code(&codec).ok_or_else(|| ApiError::invalid(format!("unknown multicodec: {codec:?}")))?;
     let length = call.options.int("mhlen").filter(|length| *length >= 0);
     Ok(BlockPutOptions {
         codec,

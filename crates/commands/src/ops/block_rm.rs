@@ -37,6 +37,7 @@ impl Op for BlockRm {
         ],
         ..Spec::ADMIN
     };
+    const ALWAYS_TEXT: bool = true;
     type Item = BlockRmOut;
     type Text = BlockRmText;
 

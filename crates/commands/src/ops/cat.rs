@@ -1,7 +1,9 @@
 //! `cat`: the bytes of files, one after the other.
 
+use bytes::Bytes;
 use futures::{StreamExt, stream};
-use merkury_api::{ApiError, ByteStream, ReadRange};
+use merkury_api::{Api, ApiError, ByteStream, FileRead, NodeKind, ReadRange};
+use merkury_core::Cid;
 
 use crate::cids::resolve_cid;
 use crate::op::{BytesReply, Call, Cx, NoItem, Op, Reply, Request, Running, TextResult};
@@ -46,7 +48,7 @@ impl Op for Cat {
                     break;
                 }
                 let cid = resolve_cid(&api, path).await?;
-                let read = api.files.read(&cid, ReadRange { offset, length: left }).await?;
+                let read = read(&api, &cid, ReadRange { offset, length: left }).await?;
                 if offset > read.size {
                     offset -= read.size;
                     continue;
@@ -64,6 +66,24 @@ impl Op for Cat {
     fn text(item: NoItem, _: &Call, (): &mut (), _: &mut Out<'_>) -> TextResult {
         match item {}
     }
+}
+
+/// Bytes of a file; of a symbolic link its target, as Kubo prints it.
+async fn read(api: &Api, cid: &Cid, range: ReadRange) -> Result<FileRead, ApiError> {
+    let error = match api.files.read(cid, range).await {
+        Ok(read) => return Ok(read),
+        Err(error) => error,
+    };
+    let stat = api.files.stat(cid).await;
+    let Some(target) = stat.ok().filter(|stat| stat.kind == NodeKind::Symlink).and_then(|stat| stat.target) else {
+        return Err(error);
+    };
+    let size = target.len() as u64;
+    let from = usize::try_from(range.offset.min(size)).unwrap_or(usize::MAX);
+    let bytes = Bytes::from(target).slice(from..);
+    let length = range.length.and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
+    let bytes = bytes.slice(..length.min(bytes.len()));
+    Ok(FileRead { size, bytes: stream::iter([Ok(bytes)]).boxed() })
 }
 
 fn add(total: u64, more: u64) -> Result<u64, ApiError> {

@@ -88,10 +88,9 @@ pub(crate) fn mfs_node_options(call: &Call) -> Result<merkury_api::MfsNodeOption
     let hash_name = call.options.text("hash");
     let hash = match &hash_name {
         None => None,
-        Some(name) => Some(
-            crate::cids::hash_code(&name.to_ascii_lowercase())
-                .ok_or_else(|| ApiError::invalid(format!("unrecognized hash function: {name:?}")))?,
-        ),
+        Some(name) => Some(crate::cids::hash_code(&name.to_ascii_lowercase(), || {
+            ApiError::invalid(format!("unrecognized hash function: {name:?}"))
+        })?),
     };
     let version = match call.options.int("cid-version") {
         None => hash.map(|_| 1),

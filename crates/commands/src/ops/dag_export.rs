@@ -26,9 +26,15 @@ impl Op for DagExport {
         Box::pin(async move {
             let call = request.call;
             let local_only = call.options.flag("local-only");
+            if local_only && call.options.flag_given("offline") == Some(false) {
+                let message = "--local-only implies --offline and cannot be combined with --offline=false; \
+                               please drop one of them";
+                return Err(ApiError::invalid(message));
+            }
             let api = if local_only { cx.node()?.api(Reach::Local) } else { cx.api(&call)? };
             let root = resolve_cid(&api, call.arg(0)?).await?;
-            let stream = api.dag.export(ExportRequest { local_only, ..ExportRequest::whole(root) }).await?;
+            let stream =
+                api.dag.export(ExportRequest { local_only, identities: true, ..ExportRequest::whole(root) }).await?;
             Ok(Reply::Bytes(BytesReply { content_type: "application/vnd.ipld.car", length: None, stream }))
         })
     }

@@ -50,7 +50,7 @@ impl Op for DagPut {
             let (from, to) = (codec("input-codec")?, codec("store-codec")?);
             let name = call.options.text("hash").filter(|name| !name.is_empty()).or(configured_hash(&api).await);
             let name = name.unwrap_or_else(|| "sha2-256".into());
-            let hash = hash_code(&name).ok_or_else(|| ApiError::invalid(format!("unknown multicodec: {name:?}")))?;
+            let hash = hash_code(&name, || ApiError::invalid(format!("unknown multicodec: {name:?}")))?;
             let options = BlockPutOptions {
                 codec: to,
                 cid_v0: false,

@@ -1,6 +1,7 @@
 //! `ls`: what is in a directory.
 
 use merkury_api::{Api, DirEntry, FileStat, ListOptions, NodeKind};
+use merkury_core::cid::codec_code;
 
 use super::common::mode_letters;
 use super::prelude::*;
@@ -80,6 +81,7 @@ impl Op for Ls {
         ],
         ..Spec::READ
     };
+    const ALWAYS_TEXT: bool = true;
     type Item = LsOut;
     type Text = LsText;
 
@@ -165,11 +167,23 @@ async fn list(api: &Api, path: &str, looks: bool) -> Result<merkury_api::ItemStr
     let entries = stream::iter(links).then(move |link| {
         let api = api.clone();
         async move {
-            let stat = if looks { Some(api.files.stat(&link.cid).await?) } else { None };
+            // The size of plain bytes is what the link says, and links in documents say nothing.
+            let stat = match link.cid.codec() {
+                codec_code::RAW => Some(FileStat { size: link.size.unwrap_or(0), ..plain(link.cid.clone()) }),
+                _ if looks => Some(api.files.stat(&link.cid).await?),
+                _ => None,
+            };
             Ok(DirEntry { name: link.name, cid: link.cid, link_size: link.size.unwrap_or(0), stat })
         }
     });
     Ok(entries.boxed())
+}
+
+/// What is known of plain bytes without looking.
+fn plain(cid: merkury_core::Cid) -> FileStat {
+    let metadata = merkury_api::Metadata::default();
+    let (sharded, size, cumulative_size, links, target) = Default::default();
+    FileStat { cid, kind: NodeKind::Raw, sharded, size, cumulative_size, links, target, metadata }
 }
 
 fn link(entry: DirEntry, cids: CidText) -> LsLink {

@@ -25,7 +25,7 @@ pub(crate) fn name_path(text: &str) -> Result<ContentPath, ApiError> {
     let path = crate::cids::parse_path(&path)?;
     match path.root() {
         Root::Ipns(_) => Ok(path),
-        Root::Ipfs(_) => Err(ApiError::invalid(format!("{text:?} is not an IPNS name"))),
+        Root::Ipfs(_) | Root::Ipld(_) => Err(ApiError::invalid(format!("{text:?} is not an IPNS name"))),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `resolve`: where a path leads.
 
+use merkury_core::path::Root;
+
 use super::prelude::*;
 
 /// `resolve`.
@@ -39,12 +41,13 @@ impl Op for Resolve {
                     "resolving one step alone (--recursive=false) is not supported by this version of merkury";
                 return Err(ApiError::invalid(message));
             }
-            call.options.refuse(&["dht-record-count", "dht-timeout"])?;
             let api = cx.api(&call)?;
             let cids = if path.starts_with("/ipns/") { CidText::of(&call)? } else { CidText::of_or_like(&call, path)? };
             let resolved = resolve(&api, path).await?;
             let rest: String = resolved.rest.iter().map(|name| format!("/{name}")).collect();
-            Ok(Reply::One(ResolveOut { path: format!("/ipfs/{}{rest}", cids.text(&resolved.cid)) }))
+            let is_ipld = matches!(crate::cids::parse_path(path)?.root(), Root::Ipld(_));
+            let namespace = if is_ipld { "ipld" } else { "ipfs" };
+            Ok(Reply::One(ResolveOut { path: format!("/{namespace}/{}{rest}", cids.text(&resolved.cid)) }))
         })
     }
 

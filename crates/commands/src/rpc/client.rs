@@ -242,6 +242,7 @@ fn arguments_in_body<'a>(spec: &Spec, call: &'a Call, body: Body) -> (&'a [Strin
         path: "stdin".into(),
         body: merkury_api::EntryBody::File(stream::iter([Ok(Bytes::from(lines))]).boxed()),
         metadata: merkury_api::Metadata::default(),
+        source: None,
     };
     (&call.args[..fixed.min(call.args.len())], Body::Entries(stream::iter([Ok(entry)]).boxed()))
 }

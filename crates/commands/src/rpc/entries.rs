@@ -2,6 +2,7 @@
 //! a walk. The source is read strictly in order; an entry that is not read to its end is skipped. Streams stay ended
 //! when they are asked again.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,6 +23,8 @@ pub(crate) struct Head {
     pub(crate) path: String,
     pub(crate) kind: HeadKind,
     pub(crate) metadata: Metadata,
+    /// Where a file is, when that is to be told.
+    pub(crate) source: Option<PathBuf>,
 }
 
 /// What an entry is.
@@ -85,7 +88,7 @@ async fn next_entry<S: Source>(shared: &Arc<Mutex<Shared<S>>>) -> Option<Result<
         HeadKind::Symlink(target) => EntryBody::Symlink(target),
         HeadKind::File => EntryBody::File(file(shared.clone(), state.turn)),
     };
-    Some(Ok(InputEntry { path: head.path, body, metadata: head.metadata }))
+    Some(Ok(InputEntry { path: head.path, body, metadata: head.metadata, source: head.source }))
 }
 
 fn file<S: Source>(shared: Arc<Mutex<Shared<S>>>, turn: u64) -> ItemStream<Bytes> {

@@ -9,6 +9,7 @@
 //! [`DEPTH_MAX`], a body that ends before its last boundary.
 
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::stream::BoxStream;
@@ -236,7 +237,7 @@ impl Reader {
             PartKind::Directory => HeadKind::Directory,
             PartKind::Symlink => HeadKind::Symlink(self.read_link().await?),
         };
-        self.announce(part.path, kind, part.metadata)
+        self.announce(part.path, kind, part.metadata, part.source)
     }
 
     async fn read_link(&mut self) -> Result<String, ApiError> {
@@ -253,7 +254,13 @@ impl Reader {
     }
 
     /// Puts a head and the directories it implies into the queue.
-    fn announce(&mut self, path: Vec<String>, kind: HeadKind, metadata: Metadata) -> Result<(), ApiError> {
+    fn announce(
+        &mut self,
+        path: Vec<String>,
+        kind: HeadKind,
+        metadata: Metadata,
+        source: Option<PathBuf>,
+    ) -> Result<(), ApiError> {
         if path.len() > DEPTH_MAX {
             return Err(ApiError::invalid(format!("path of a part has over {DEPTH_MAX} directories")));
         }
@@ -266,6 +273,7 @@ impl Reader {
                 path: self.open.join("/"),
                 kind: HeadKind::Directory,
                 metadata: Metadata::default(),
+                source: None,
             });
         }
         if matches!(kind, HeadKind::Directory) {
@@ -274,7 +282,7 @@ impl Reader {
             }
             self.open.extend(path.last().cloned());
         }
-        self.waiting.push_back(Head { path: path.join("/"), kind, metadata });
+        self.waiting.push_back(Head { path: path.join("/"), kind, metadata, source });
         Ok(())
     }
 }
@@ -302,6 +310,7 @@ struct Part {
     path: Vec<String>,
     kind: PartKind,
     metadata: Metadata,
+    source: Option<PathBuf>,
 }
 
 impl Part {
@@ -311,6 +320,7 @@ impl Part {
         let mut content_type = String::new();
         let mut metadata = Metadata::default();
         let mut nanoseconds = None;
+        let mut source = None;
         for line in text.lines() {
             let Some((name, value)) = line.split_once(':') else { continue };
             let value = value.trim();
@@ -320,6 +330,8 @@ impl Part {
                 "mode" => metadata.mode = parse_mode(value),
                 "mtime" => metadata.mtime = value.parse().ok().map(|seconds| (seconds, 0)),
                 "mtime-nsecs" => nanoseconds = value.parse::<u32>().ok(),
+                "abspath-encoded" => source = query::decode(value).ok().map(PathBuf::from),
+                "abspath" if source.is_none() => source = Some(PathBuf::from(value)),
                 _ => {}
             }
         }
@@ -337,7 +349,7 @@ impl Part {
         }
         let name = parameter(&disposition, "filename").unwrap_or_default();
         let name = query::decode(&name).unwrap_or(name);
-        Ok(Self { path: check_path(&name)?, kind, metadata })
+        Ok(Self { path: check_path(&name)?, kind, metadata, source })
     }
 }
 
@@ -394,7 +406,7 @@ pub fn encode(entries: ItemStream<InputEntry>, boundary: String) -> ByteStream {
                 }
                 EntryBody::File(bytes) => ("application/octet-stream", bytes),
             };
-            yield head_of(&entry.path, &entry.metadata, mime, &boundary);
+            yield head_of(&entry.path, &entry.metadata, entry.source.as_deref(), mime, &boundary);
             while let Some(bytes) = content.try_next().await? {
                 yield bytes;
             }
@@ -405,7 +417,7 @@ pub fn encode(entries: ItemStream<InputEntry>, boundary: String) -> ByteStream {
     .boxed()
 }
 
-fn head_of(path: &str, metadata: &Metadata, mime: &str, boundary: &str) -> Bytes {
+fn head_of(path: &str, metadata: &Metadata, source: Option<&Path>, mime: &str, boundary: &str) -> Bytes {
     let mut fields = Vec::new();
     if let Some(mode) = metadata.mode {
         fields.push(format!("mode=0{mode:o}"));
@@ -417,9 +429,11 @@ fn head_of(path: &str, metadata: &Metadata, mime: &str, boundary: &str) -> Bytes
         }
     }
     let query = if fields.is_empty() { String::new() } else { format!("?{}", fields.join("&")) };
+    let source = source.and_then(Path::to_str).map(|source| format!("abspath-encoded: {}\r\n", query::encode(source)));
     Bytes::from(format!(
         "--{boundary}\r\nContent-Disposition: form-data; name=\"file{query}\"; filename=\"{}\"\r\n\
-         Content-Type: {mime}\r\n\r\n",
-        query::encode(path)
+         Content-Type: {mime}\r\n{}\r\n",
+        query::encode(path),
+        source.unwrap_or_default()
     ))
 }

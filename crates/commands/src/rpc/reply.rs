@@ -174,7 +174,8 @@ async fn first_of<T: Send + 'static>(mut items: ItemStream<T>) -> Result<FirstAn
     match items.next().await {
         Some(Ok(first)) => Ok((Some(first), items)),
         Some(Err(error)) => Err(error),
-        None => Ok((None, items)),
+        // What has ended must not be asked again.
+        None => Ok((None, stream::empty().boxed())),
     }
 }
 

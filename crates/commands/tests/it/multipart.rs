@@ -14,7 +14,7 @@ async fn read(body: &[u8], piece: usize) -> Result<Vec<String>, String> {
     let mut entries = multipart::entries(stream::iter(pieces).boxed(), "b");
     let mut lines = Vec::new();
     while let Some(entry) = entries.try_next().await.map_err(|error| error.message)? {
-        let InputEntry { path, body, metadata } = entry;
+        let InputEntry { path, body, metadata, .. } = entry;
         let mut line = match body {
             EntryBody::Directory => format!("dir {path}"),
             EntryBody::Symlink(target) => format!("link {path} -> {target}"),
@@ -65,13 +65,14 @@ async fn forms_that_clients_send() {
 #[tokio::test]
 async fn what_we_write_is_read_back() {
     let file = |bytes: &'static [u8]| EntryBody::File(stream::iter([Ok(Bytes::from_static(bytes))]).boxed());
-    let entry = |path: &str, body| Ok(InputEntry { path: path.into(), body, metadata: Metadata::default() });
+    let entry =
+        |path: &str, body| Ok(InputEntry { path: path.into(), body, metadata: Metadata::default(), source: None });
     let metadata = Metadata { mode: Some(0o4755), mtime: Some((-3, 9)) };
     let entries = vec![
         entry("d", EntryBody::Directory),
         entry("d/ü \"&\" %+.txt", file(b"\r\n--merkury\r\n")),
         entry("d/l", EntryBody::Symlink("/etc/passwd".into())),
-        Ok(InputEntry { path: "meta".into(), body: file(b""), metadata }),
+        Ok(InputEntry { path: "meta".into(), body: file(b""), metadata, source: None }),
     ];
     let bytes: Vec<Bytes> =
         multipart::encode(stream::iter(entries).boxed(), "b".into()).try_collect().await.expect("no input fails");

@@ -26,7 +26,13 @@ const FLOAT64: u8 = 0xfb;
 
 /// Reads a block step by step. After an error the events end.
 pub fn events(block: &[u8]) -> Events<'_> {
+    Events { has_links: true, ..plain_events(block) }
+}
+
+/// Reads plain CBOR, without links: no tag is allowed.
+pub fn plain_events(block: &[u8]) -> Events<'_> {
     Events {
+        has_links: false,
         cursor: Cursor { bytes: block, position: 0 },
         stack: Vec::new(),
         keys: Keys::default(),
@@ -51,6 +57,7 @@ pub struct Events<'a> {
     keys: Keys,
     state: State,
     texts: Texts,
+    has_links: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -134,7 +141,7 @@ impl<'a> Events<'a> {
                 self.stack.push(Frame::Map { left: argument, is_value_next: false, keys: self.keys.open() });
                 Event::Map
             }
-            TAG if argument == LINK_TAG => Event::Link(self.cursor.link()?),
+            TAG if argument == LINK_TAG && self.has_links => Event::Link(self.cursor.link()?),
             _ => return Err(Fault::Tag(argument)),
         })
     }

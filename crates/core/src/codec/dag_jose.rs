@@ -20,6 +20,32 @@ pub enum JoseError {
     Payload(#[from] CidError),
 }
 
+/// The object as a value: bytes as base 64 text, and the payload of a signed object as `link` too.
+pub fn events(block: &[u8]) -> Result<Vec<Event<'static>>, JoseError> {
+    let mut events = Vec::new();
+    let payload = links(block)?.into_iter().next();
+    for event in dag_cbor::events(block) {
+        let event = match event? {
+            Event::Bytes(bytes) => Event::Text(data_encoding::BASE64URL_NOPAD.encode(&bytes).into()),
+            Event::Text(text) => Event::Text(text.into_owned().into()),
+            Event::Key(key) => Event::Key(key.into_owned().into()),
+            Event::Null => Event::Null,
+            Event::Bool(value) => Event::Bool(value),
+            Event::Int(value) => Event::Int(value),
+            Event::Float(value) => Event::Float(value),
+            Event::Link(cid) => Event::Link(cid),
+            Event::List => Event::List,
+            Event::Map => Event::Map,
+            Event::End => Event::End,
+        };
+        events.push(event);
+        if let (1, Some(cid)) = (events.len(), &payload) {
+            events.extend([Event::Key("link".into()), Event::Link(cid.clone())]);
+        }
+    }
+    Ok(events)
+}
+
 /// The links of a block: the payload of a signed object, and links in its open parts.
 pub fn links(block: &[u8]) -> Result<Vec<Cid>, JoseError> {
     let mut links = Vec::new();

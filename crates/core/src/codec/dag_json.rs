@@ -12,7 +12,13 @@ use crate::limits::IPLD_DEPTH_MAX;
 
 /// Reads a block step by step. After an error the events end.
 pub fn events(block: &[u8]) -> Events<'_> {
+    Events { has_links: true, ..plain_events(block) }
+}
+
+/// Reads plain JSON, without links and bytes: a map that looks like one is a map.
+pub fn plain_events(block: &[u8]) -> Events<'_> {
     Events {
+        has_links: false,
         cursor: Cursor { bytes: block, position: 0 },
         stack: Vec::new(),
         keys: Keys::default(),
@@ -27,6 +33,7 @@ pub struct Events<'a> {
     stack: Vec<Frame>,
     keys: Keys,
     state: State,
+    has_links: bool,
 }
 
 #[derive(Debug)]
@@ -95,7 +102,9 @@ impl<'a> Events<'a> {
             }
             b'{' => {
                 self.cursor.position += 1;
-                if let Some(special) = self.cursor.link_or_bytes()? {
+                if self.has_links
+                    && let Some(special) = self.cursor.link_or_bytes()?
+                {
                     return Ok(special);
                 }
                 self.stack.push(Frame::Map(self.keys.open()));

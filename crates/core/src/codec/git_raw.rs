@@ -3,6 +3,7 @@
 //! An object is `kind length NUL body`. Trees link to their entries, commits to their tree and parents, tags to what
 //! they name; each link is the SHA-1 of another object, as a CID of codec git-raw.
 
+use super::event::Event;
 use crate::cid::{Cid, codec_code};
 use crate::multihash::{Multihash, code};
 
@@ -25,8 +26,8 @@ pub enum GitError {
     Message,
 }
 
-/// The links of an object, in the order in which they stand.
-pub fn links(block: &[u8]) -> Result<Vec<Cid>, GitError> {
+/// Kind and body of an object.
+fn split(block: &[u8]) -> Result<(&str, &[u8]), GitError> {
     let head_end = block.iter().take(32).position(|&byte| byte == 0).ok_or(GitError::Head)?;
     let (head, body) = (&block[..head_end], &block[head_end + 1..]);
     let head = std::str::from_utf8(head).map_err(|_| GitError::Head)?;
@@ -34,6 +35,133 @@ pub fn links(block: &[u8]) -> Result<Vec<Cid>, GitError> {
     if length.parse() != Ok(body.len()) {
         return Err(GitError::Head);
     }
+    Ok((kind, body))
+}
+
+/// An object as a value, with the fields that Kubo shows. A blob is its bytes, head included.
+pub fn events(block: &[u8]) -> Result<Vec<Event<'static>>, GitError> {
+    let links = links(block)?;
+    let (kind, body) = split(block)?;
+    let mut events = Vec::new();
+    match kind {
+        "tree" => tree_events(body, &links, &mut events),
+        "commit" => commit_events(body, &links, &mut events),
+        "tag" => tag_events(body, &links, &mut events),
+        _ => events.push(Event::Bytes(block.to_vec().into())),
+    }
+    Ok(events)
+}
+
+fn key(name: &str) -> Event<'static> {
+    Event::Key(name.to_owned().into())
+}
+
+fn text(bytes: &[u8]) -> Event<'static> {
+    Event::Text(String::from_utf8_lossy(bytes).into_owned().into())
+}
+
+/// `{name: {mode, hash}}`.
+fn tree_events(mut body: &[u8], links: &[Cid], events: &mut Vec<Event<'static>>) {
+    events.push(Event::Map);
+    for link in links {
+        let name_end = body.iter().position(|&byte| byte == 0).unwrap_or(body.len());
+        let (head, rest) = body.split_at(name_end);
+        body = rest.get(1 + SHA1_BYTES..).unwrap_or_default();
+        let space = head.iter().position(|&byte| byte == b' ').unwrap_or(head.len());
+        let name = String::from_utf8_lossy(head.get(space + 1..).unwrap_or_default());
+        events.extend([key(&name), Event::Map, key("mode"), text(&head[..space])]);
+        events.extend([key("hash"), Event::Link(link.clone()), Event::End]);
+    }
+    events.push(Event::End);
+}
+
+/// The lines of a header with what goes on below them, and the text after it.
+fn header(body: &[u8]) -> (Vec<(String, String)>, &[u8]) {
+    let end = body.windows(2).position(|pair| pair == b"\n\n");
+    let (head, message) = match end {
+        Some(end) => (&body[..end], &body[end + 2..]),
+        None => (body, &b""[..]),
+    };
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for line in head.split(|&byte| byte == b'\n') {
+        let line = String::from_utf8_lossy(line);
+        match (line.strip_prefix(' '), lines.last_mut()) {
+            (Some(more), Some((_, value))) => {
+                value.push('\n');
+                value.push_str(more);
+            }
+            _ => {
+                let (name, value) = line.split_once(' ').unwrap_or((&line, ""));
+                lines.push((name.to_owned(), value.to_owned()));
+            }
+        }
+    }
+    (lines, message)
+}
+
+fn commit_events(body: &[u8], links: &[Cid], events: &mut Vec<Event<'static>>) {
+    let (lines, message) = header(body);
+    let value = |name: &str| lines.iter().find(|(line, _)| line == name).map(|(_, value)| value.as_str());
+    let (tree, parents) = links.split_first().map_or((None, links), |(tree, parents)| (Some(tree), parents));
+    events.push(Event::Map);
+    if let Some(tree) = tree {
+        events.extend([key("tree"), Event::Link(tree.clone())]);
+    }
+    events.extend([key("parents"), Event::List]);
+    events.extend(parents.iter().cloned().map(Event::Link));
+    events.extend([Event::End, key("message"), text(message)]);
+    for name in ["author", "committer"] {
+        events.push(key(name));
+        person_events(value(name), events);
+    }
+    for (field, name) in [("encoding", "encoding"), ("signature", "gpgsig")] {
+        events.push(key(field));
+        events.push(value(name).map_or(Event::Null, |value| text(value.as_bytes())));
+    }
+    events.extend([key("mergetag"), Event::List]);
+    let known = ["tree", "parent", "author", "committer", "encoding", "gpgsig", "mergetag"];
+    let tags = lines.iter().filter(|(name, _)| name == "mergetag");
+    events.extend(tags.map(|(_, value)| text(value.as_bytes())));
+    events.extend([Event::End, key("other"), Event::List]);
+    let others = lines.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+    events.extend(others.map(|(name, value)| text(format!("{name} {value}").as_bytes())));
+    events.extend([Event::End, Event::End]);
+}
+
+fn tag_events(body: &[u8], links: &[Cid], events: &mut Vec<Event<'static>>) {
+    let (lines, message) = header(body);
+    let value = |name: &str| lines.iter().find(|(line, _)| line == name).map(|(_, value)| value.as_str());
+    events.push(Event::Map);
+    if let Some(object) = links.first() {
+        events.extend([key("object"), Event::Link(object.clone())]);
+    }
+    for name in ["type", "tag"] {
+        events.extend([key(name), text(value(name).unwrap_or_default().as_bytes())]);
+    }
+    events.push(key("tagger"));
+    person_events(value("tagger"), events);
+    events.extend([key("message"), text(message), Event::End]);
+}
+
+/// `Name <mail> seconds zone`.
+fn person_events(line: Option<&str>, events: &mut Vec<Event<'static>>) {
+    let Some(line) = line else {
+        events.push(Event::Null);
+        return;
+    };
+    let (name, rest) = line.split_once('<').unwrap_or((line, ""));
+    let (mail, rest) = rest.split_once('>').unwrap_or((rest, ""));
+    let (date, zone) = rest.trim_start().split_once(' ').unwrap_or((rest.trim_start(), ""));
+    events.push(Event::Map);
+    for (field, value) in [("name", name.trim_end()), ("email", mail), ("date", date), ("timezone", zone)] {
+        events.extend([key(field), text(value.as_bytes())]);
+    }
+    events.push(Event::End);
+}
+
+/// The links of an object, in the order in which they stand.
+pub fn links(block: &[u8]) -> Result<Vec<Cid>, GitError> {
+    let (kind, body) = split(block)?;
     match kind {
         "blob" => Ok(Vec::new()),
         "tree" => tree(body),

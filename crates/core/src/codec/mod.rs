@@ -2,7 +2,7 @@
 //!
 //! Parts: [`links`] answers "where does this block lead" without building a tree; [`dag_pb`] and [`unixfs`] are the
 //! nodes of files and directories; [`dag_cbor`] and [`dag_json`] stream [`event`]s; [`dag_jose`] and [`git_raw`] know
-//! the links of theirs; [`select`] follows names inside a document; [`name`] maps codec numbers and names; [`protobuf`]
+//! the links of theirs; [`value`] reads a block of any codec; [`select`] follows names inside one; [`name`] maps codec numbers and names; [`protobuf`]
 //! is the wire form below dag-pb, UnixFS and other messages.
 //!
 //! Invariant: a decoder's memory is bounded by a small multiple of the block, its stack by a constant.
@@ -20,6 +20,7 @@ pub mod name;
 pub mod protobuf;
 pub mod select;
 pub mod unixfs;
+pub mod value;
 
 use event::Event;
 

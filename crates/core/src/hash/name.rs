@@ -29,6 +29,39 @@ pub fn hashes() -> impl Iterator<Item = (u64, Cow<'static, str>)> {
     named.chain(blake2.filter_map(|number| Some((number, name_of(number)?))))
 }
 
+/// Functions that have names but may not name blocks.
+const REFUSED: &[(u64, &str)] = &[
+    (0x18, "shake-128"),
+    (0x22, "murmur3-x64-64"),
+    (0xd5, "md5"),
+    (0x1012, "sha2-256-trunc254-padded"),
+    (0x1100, "x11"),
+    (0xb401, "poseidon-bls12_381-a2-fc1"),
+];
+
+/// The name of a function, allowed or not, as `cid inspect` prints it.
+pub fn any_name_of(hash_code: u64) -> Option<Cow<'static, str>> {
+    if let Some(&(_, name)) = REFUSED.iter().find(|(number, _)| *number == hash_code) {
+        return Some(Cow::Borrowed(name));
+    }
+    match hash_code {
+        0xb201..code::BLAKE2B_160 => Some(Cow::Owned(format!("blake2b-{}", (hash_code - 0xb200) * 8))),
+        0xb241..code::BLAKE2S_160 => Some(Cow::Owned(format!("blake2s-{}", (hash_code - 0xb240) * 8))),
+        _ => name_of(hash_code),
+    }
+}
+
+/// The number of a name that Kubo knows, allowed or not.
+pub fn any_code_of(name: &str) -> Option<u64> {
+    let refused = REFUSED.iter().find(|(_, listed)| *listed == name).map(|&(number, _)| number);
+    let short = || (0xb201..=0xb260).find(|number| any_name_of(*number).as_deref() == Some(name));
+    let other_name = (name == "sha3").then_some(code::SHA3_512);
+    refused
+        .or(other_name)
+        .or_else(|| hashes().find(|(_, listed)| listed == name).map(|(number, _)| number))
+        .or_else(short)
+}
+
 /// The name of a function that is allowed here.
 pub fn name_of(hash_code: u64) -> Option<Cow<'static, str>> {
     if let Some(&(_, name)) = NAMED.iter().find(|(number, _)| *number == hash_code) {

@@ -66,7 +66,11 @@ pub(super) async fn serve(gateway: &Inner, ask: &mut Ask) -> Result<Reply, Failu
 /// A missing name is an answer too: the blocks up to where the path ends prove that it is not there.
 fn proof_of_absence(lost: Lost, root: &Cid) -> Result<(ExportRequest, HeaderValue), merkury_api::ApiError> {
     let nothing = Cid::parse(NO_ROOT).expect("the empty identity CID");
-    if lost.error.kind != ErrorKind::NotFound || !lost.error.message.contains("no link named") {
+    // A name that is not there, and no block that is missing.
+    let is_name = ["no link named", "key not found", "LookupBySegment", "lookup on a list"]
+        .iter()
+        .any(|words| lost.error.message.contains(words));
+    if lost.error.kind != ErrorKind::NotFound || !is_name {
         return Err(lost.error);
     }
     let (last, before) = lost.last.steps.split_last().expect("a path has at least its root");
@@ -130,6 +134,7 @@ impl Parameters {
             range: self.range.filter(|_| self.scope == CarScope::Entity),
             duplicates: self.duplicates,
             local_only: false,
+            identities: false,
         }
     }
 

@@ -158,7 +158,7 @@ impl Head<'_> {
     /// The way to here, each step a link.
     fn push_trail(&self, out: &mut String) {
         let (space, root) = match self.target.path.root() {
-            Root::Ipfs(cid) => ("ipfs", cid.to_string()),
+            Root::Ipfs(cid) | Root::Ipld(cid) => ("ipfs", cid.to_string()),
             Root::Ipns(name) => ("ipns", name.clone()),
         };
         let shown = short(&root);

@@ -31,8 +31,8 @@ pub(super) struct Manifest {
 pub(super) fn read(dir: &Path) -> Result<Manifest, LevelDbError> {
     let current = dir.join("CURRENT");
     let name = read_bounded(&current, 4096).map_err(|e| LevelDbError::io(&current, e))?;
-    let path = manifest_path(dir, &name)
-        .ok_or_else(|| LevelDbError::damaged(&current, 0, "it does not name a manifest"))?;
+    let path =
+        manifest_path(dir, &name).ok_or_else(|| LevelDbError::damaged(&current, 0, "it does not name a manifest"))?;
     let bytes = read_bounded(&path, limits::MANIFEST_BYTES_MAX).map_err(|e| LevelDbError::io(&path, e))?;
     let read = log::read(&bytes);
     let mut manifest = Manifest::default();

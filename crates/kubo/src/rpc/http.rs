@@ -99,7 +99,8 @@ impl Connection {
             return Ok(body);
         }
         let text = self.collect(body, query, ERROR_BYTES_MAX)?;
-        let message = serde_json::from_slice::<Value>(&text).ok().and_then(|error| Some(error["Message"].as_str()?.to_owned()));
+        let message =
+            serde_json::from_slice::<Value>(&text).ok().and_then(|error| Some(error["Message"].as_str()?.to_owned()));
         let message = message.unwrap_or_else(|| format!("{status} {}", String::from_utf8_lossy(&text).trim()));
         Err(refused(&self.address.to_string(), query, &message))
     }
@@ -160,7 +161,14 @@ impl Connection {
     /// The answer as JSON values, one a line.
     pub(super) fn lines(&mut self, query: &str) -> Result<Lines<'_>, KuboError> {
         let body = self.send(query)?;
-        Ok(Lines { connection: self, body, query: query.to_owned(), partial: BytesMut::new(), ready: VecDeque::new(), ended: false })
+        Ok(Lines {
+            connection: self,
+            body,
+            query: query.to_owned(),
+            partial: BytesMut::new(),
+            ready: VecDeque::new(),
+            ended: false,
+        })
     }
 }
 

@@ -128,7 +128,9 @@ impl Rpc {
     pub fn block(&mut self, hash: &Multihash) -> Result<Option<Vec<u8>>, KuboError> {
         let cid = Cid::v1(codec_code::RAW, hash.clone());
         match self.connection.bytes(&format!("block/get?arg={cid}&offline=true"), BIG_BLOCK_BYTES_MAX) {
-            Err(KuboError::Refused { message, .. }) if message.contains("not find") || message.contains("not found") => {
+            Err(KuboError::Refused { message, .. })
+                if message.contains("not find") || message.contains("not found") =>
+            {
                 Ok(None)
             }
             other => other.map(Some),
@@ -153,7 +155,8 @@ impl Rpc {
 
     fn document(&mut self, query: &str) -> Result<Value, KuboError> {
         let bytes = self.connection.bytes(query, DOCUMENT_BYTES_MAX)?;
-        serde_json::from_slice(&bytes).map_err(|error| self.malformed(query, &format!("its answer is not JSON: {error}")))
+        serde_json::from_slice(&bytes)
+            .map_err(|error| self.malformed(query, &format!("its answer is not JSON: {error}")))
     }
 
     fn cid(&self, command: &str, text: &str) -> Result<Cid, KuboError> {

@@ -34,27 +34,29 @@ pub(super) fn execute(
     let mut call = Call { args: inputs.texts, options };
     op.prepare(&mut call, session.live || session.tells_in_lines());
     let timeout = call.options.timeout()?;
-    show::form(session, &call)?;
+    show::form(session, op, &call)?;
     if call.options.is_given("api") && call.options.text("api").is_some_and(|api| api.is_empty()) {
         return Err(ApiError::invalid("--api needs the address of a daemon").into());
     }
     let place = op.spec().place;
     if place == Place::Anywhere && !call.options.is_given("api") {
-        return anywhere(session, op, repo, call);
+        let body = Inputs::body(inputs.files, inputs.exclude, &call.options, op.spec(), true);
+        return anywhere(session, op, repo, call, body);
     }
     call.options.refuse(&["config-file"])?;
+    let (files, exclude) = (inputs.files, inputs.exclude);
     if place == Place::Local {
-        return alone(session, op, repo, &call, inputs.files, timeout);
+        let body = Inputs::body(files, exclude, &call.options, op.spec(), true);
+        return alone(session, op, repo, &call, body, timeout);
     }
-    let files = inputs.files;
     if place == Place::Beside {
-        let body = Inputs::body(files, &call.options, op.spec(), true);
+        let body = Inputs::body(files, exclude, &call.options, op.spec(), true);
         return local(session, op, repo, &call, body, (timeout, Arc::default()));
     }
     // Without a terminal the rate must do: counting would look at every file once more.
     let total = if session.live { Inputs::count(&files) } else { Arc::default() };
     if let Some(client) = client(repo, &call.options)? {
-        let body = |in_process| Inputs::body(files.clone(), &call.options, op.spec(), in_process);
+        let body = |in_process| Inputs::body(files.clone(), exclude.clone(), &call.options, op.spec(), in_process);
         let forced = call.options.is_given("api");
         let outcome = remote(session, op, &client, &call, body(false), (timeout, total.clone()));
         match outcome {
@@ -73,7 +75,7 @@ pub(super) fn execute(
     if place == Place::Daemon {
         return Err(no_daemon(op.spec()).into());
     }
-    let body = Inputs::body(files, &call.options, op.spec(), true);
+    let body = Inputs::body(files, exclude, &call.options, op.spec(), true);
     local(session, op, repo, &call, body, (timeout, total))
 }
 
@@ -83,7 +85,7 @@ fn alone(
     op: &'static dyn AnyOp,
     repo: &Path,
     call: &Call,
-    files: Vec<merkury_commands::input::Place>,
+    body: Body,
     timeout: Option<Duration>,
 ) -> Result<(), Failure> {
     if call.options.is_given("api") {
@@ -94,7 +96,6 @@ fn alone(
     if !says_itself && session.host.is_initialized(repo) && session.host.is_locked(repo) {
         return Err(daemon_is_running().into());
     }
-    let body = Inputs::body(files, &call.options, op.spec(), true);
     local(session, op, repo, call, body, (timeout, Arc::default()))
 }
 
@@ -113,30 +114,33 @@ fn no_daemon(spec: &Spec) -> ApiError {
     ApiError::new(ErrorKind::Unavailable, message).hint("merkury daemon starts it")
 }
 
-/// What needs no repository needs no runtime either.
-pub(super) fn anywhere(session: &Session<'_>, op: &'static dyn AnyOp, repo: &Path, call: Call) -> Result<(), Failure> {
-    let mut shown = Shown::new(session, op, &call);
-    let request = Request { call: call.clone(), body: Body::None };
-    let reply = op.run(Cx::without_node(repo.to_owned()), request).now_or_never();
-    match reply {
-        Some(Ok(WireReply::One(line))) => {
-            shown.item(&line)?;
-            shown.finish()
-        }
-        Some(Ok(WireReply::Bytes(bytes))) => match shown.bytes(bytes.length, bytes.stream).now_or_never() {
-            Some(outcome) => outcome,
-            None => Err(ApiError::internal("this command waits for something it may not need").into()),
-        },
-        Some(Err(error)) => Err(error.into()),
-        Some(Ok(WireReply::Stream(mut items))) => {
-            while let Some(next) = items.next().now_or_never() {
-                let Some(item) = next else { return shown.finish() };
-                shown.item(&item?)?;
+/// What needs no repository needs no runtime either, unless it reads files.
+pub(super) fn anywhere(
+    session: &Session<'_>,
+    op: &'static dyn AnyOp,
+    repo: &Path,
+    call: Call,
+    body: Body,
+) -> Result<(), Failure> {
+    let reads = !matches!(body, Body::None);
+    let work = async {
+        let mut shown = Shown::new(session, op, &call);
+        let request = Request { call: call.clone(), body };
+        match op.run(Cx::without_node(repo.to_owned()), request).await? {
+            WireReply::One(line) => {
+                shown.item(&line)?;
+                shown.finish()
             }
-            Err(ApiError::internal("this command waits for something it may not need").into())
+            WireReply::Stream(items) => shown.items(items).await,
+            WireReply::Bytes(bytes) => shown.bytes(bytes.length, bytes.stream).await,
         }
-        None => Err(ApiError::internal("this command waits for something it may not need").into()),
+    };
+    if reads {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        return runtime.map_err(|error| no_runtime(&error))?.block_on(work);
     }
+    work.now_or_never()
+        .unwrap_or_else(|| Err(ApiError::internal("this command waits for something it may not need").into()))
 }
 
 /// The daemon to ask, if one is named.

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use merkury_api::ApiError;
+use merkury_api::{ApiError, NameFilter};
 use merkury_commands::input::{self, Place, WalkOptions};
 use merkury_commands::op::Body;
 use merkury_commands::options::Options;
@@ -24,10 +24,26 @@ const CONFIG_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub(super) struct Inputs {
     pub(super) texts: Vec<String>,
     pub(super) files: Vec<Place>,
+    /// Names below directories that are left out.
+    pub(super) exclude: Option<NameFilter>,
 }
 
-/// Sorts the words of a call; the error is for the usage message.
-pub(super) fn sort(spec: &Spec, words: Vec<String>, options: &Options) -> Result<Inputs, String> {
+/// Why words are no call.
+pub(super) enum SortError {
+    /// They do not fit; how they should look helps.
+    Usage(String),
+    /// Standard input has nothing for them.
+    Input(String),
+}
+
+impl From<String> for SortError {
+    fn from(message: String) -> Self {
+        Self::Usage(message)
+    }
+}
+
+/// Sorts the words of a call.
+pub(super) fn sort(spec: &Spec, words: Vec<String>, options: &Options) -> Result<Inputs, SortError> {
     let sorted = sort_inputs(spec, words, true)?;
     let mut texts = sorted.texts;
     let stdin_name = || {
@@ -41,13 +57,22 @@ pub(super) fn sort(spec: &Spec, words: Vec<String>, options: &Options) -> Result
     match sorted.from_stdin {
         None => {}
         Some(StdinFor::File) => files.push(Place::Stdin(stdin_name())),
-        Some(StdinFor::Texts) => texts.extend(read_texts(spec)?),
+        Some(StdinFor::Texts) => texts.extend(read_texts(spec).map_err(SortError::Input)?),
     }
     if files.iter().any(|file| matches!(file, Place::Stdin(_))) {
         say_that_stdin_is_read();
     }
     files.sort_by(|left, right| name_of(left).cmp(name_of(right)));
-    Ok(Inputs { texts, files })
+    Ok(Inputs { texts, files, exclude: exclude(spec, options)? })
+}
+
+/// The rules of `--ignore` and `--ignore-rules-path`.
+fn exclude(spec: &Spec, options: &Options) -> Result<Option<NameFilter>, String> {
+    if spec.option("ignore").is_none() {
+        return Ok(None);
+    }
+    let file = options.text("ignore-rules-path").filter(|path| !path.is_empty());
+    input::name_filter(file.as_deref().map(Path::new), &options.list("ignore")).map_err(|error| error.message)
 }
 
 fn name_of(place: &Place) -> &str {
@@ -128,7 +153,10 @@ fn clean(path: &Path) -> PathBuf {
 
 /// People at a terminal wonder why nothing happens.
 fn say_that_stdin_is_read() {
-    if std::io::stdin().is_terminal() {
+    use std::os::unix::fs::FileTypeExt;
+    // A terminal, and with Kubo every device.
+    let is_device = fs::metadata("/dev/stdin").is_ok_and(|stat| stat.file_type().is_char_device());
+    if is_device || std::io::stdin().is_terminal() {
         use std::io::Write;
         // Only a courtesy.
         let _ = writeln!(std::io::stderr(), "ipfs: Reading from /dev/stdin; send Ctrl-d to stop.");
@@ -156,7 +184,13 @@ fn read_texts(spec: &Spec) -> Result<Vec<String>, String> {
 
 impl Inputs {
     /// Content for a call. Plain paths go to a node in process as paths: it reads them faster than any stream.
-    pub(super) fn body(files: Vec<Place>, options: &Options, spec: &Spec, in_process: bool) -> Body {
+    pub(super) fn body(
+        files: Vec<Place>,
+        exclude: Option<NameFilter>,
+        options: &Options,
+        spec: &Spec,
+        in_process: bool,
+    ) -> Body {
         if files.is_empty() {
             return Body::None;
         }
@@ -165,6 +199,8 @@ impl Inputs {
             hidden: flag("hidden"),
             follow: flag("dereference-symlinks"),
             metadata: flag("preserve-mode") || flag("preserve-mtime"),
+            exclude: exclude.clone(),
+            sources: flag("nocopy"),
         };
         let paths: Option<Vec<PathBuf>> = files
             .iter()
@@ -174,7 +210,7 @@ impl Inputs {
             })
             .collect();
         match paths {
-            Some(paths) if in_process && spec.path == "add" => Body::Local { paths },
+            Some(paths) if in_process && spec.path == "add" => Body::Local { paths, exclude },
             _ => Body::Entries(input::read(files, walk)),
         }
     }

@@ -194,8 +194,11 @@ impl Session<'_> {
         };
         let sorted = match inputs::sort(op.spec(), parsed.inputs, &parsed.options) {
             Ok(sorted) => sorted,
-            Err(message) => {
+            Err(inputs::SortError::Usage(message)) => {
                 return self.usage_error(&message, &parsed.path, parsed.node);
+            }
+            Err(inputs::SortError::Input(message)) => {
+                return Failure::from(ApiError::invalid(message)).report(self.manner());
             }
         };
         let repo = match self.repo(&parsed.options) {
@@ -315,7 +318,10 @@ impl Session<'_> {
             "daemon" => Ok(self.host.daemon(repo, &self.daemon_options(options)?)?),
             "config/edit" => edit_config(&config_file(repo, options)),
             "repo/migrate" => migrate(repo, options, self.host.is_locked(repo), self.json),
-            _ => execute::anywhere(self, op, repo, Call { args: inputs.texts, options: options.clone() }),
+            _ => {
+                let call = Call { args: inputs.texts, options: options.clone() };
+                execute::anywhere(self, op, repo, call, merkury_commands::Body::None)
+            }
         }
     }
 

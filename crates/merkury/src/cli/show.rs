@@ -29,10 +29,11 @@ pub(super) enum Form {
 }
 
 /// The form that a call asks for.
-pub(super) fn form(session: &Session<'_>, call: &Call) -> Result<Form, ApiError> {
+pub(super) fn form(session: &Session<'_>, op: &dyn AnyOp, call: &Call) -> Result<Form, ApiError> {
     match call.options.text("encoding").as_deref() {
         _ if session.json => Ok(Form::Json),
         None | Some("" | "text") => Ok(Form::Text),
+        Some("json") if session.personality == Personality::Ipfs && op.is_always_text() => Ok(Form::Text),
         Some("json") => Ok(Form::Json),
         Some(other) => Err(ApiError::invalid(format!("invalid encoding: {other}"))),
     }
@@ -57,6 +58,8 @@ pub(super) struct Shown {
     pace: Option<Pace>,
     /// JSON was asked for as `merkury`: bytes are wrapped, too.
     own_json: bool,
+    /// Whether `get` goes on with what is there; Kubo writes all anew.
+    resume: bool,
 }
 
 impl Shown {
@@ -70,13 +73,14 @@ impl Shown {
             stderr: io::stderr(),
             // Kubo writes control characters as they are in some places; a terminal never gets them from us.
             style: Style { live: session.live, escape: to_terminal },
-            form: form(session, call).unwrap_or(Form::Text),
+            form: form(session, op, call).unwrap_or(Form::Text),
             path: op.spec().path,
             call: call.clone(),
             total: Arc::default(),
             activity: Activity::default(),
             own_json: session.json,
             pace: (session.tells_in_lines()).then(Pace::default),
+            resume: session.personality == Personality::Merkury,
             progress: asked.unwrap_or(session.live || session.personality == Personality::Ipfs && asked == Some(true)),
         }
     }
@@ -152,8 +156,8 @@ impl Shown {
             return keyfile::save(&self.call, bytes, self.form == Form::Json).await;
         }
         if self.path == "get" {
-            let json = self.form == Form::Json;
-            return unpack::save(&self.call, bytes, progress, json).await;
+            let how = unpack::Saving { json: self.form == Form::Json, resume: self.resume };
+            return unpack::save(&self.call, bytes, progress, how).await;
         }
         let activity = self.activity;
         let bytes = bytes.inspect(move |_| {

@@ -8,6 +8,7 @@ use futures::StreamExt;
 use merkury_api::{ApiError, ByteStream};
 use merkury_commands::input::io_error;
 use merkury_commands::op::Call;
+use merkury_commands::text::binary_size;
 use merkury_unixfs::tar::{DiskWriter, extract};
 use tokio::sync::mpsc;
 
@@ -18,17 +19,26 @@ use super::show::print_json;
 /// Chunks on their way to the disk.
 const QUEUE: usize = 16;
 
+/// How to save.
+#[derive(Clone, Copy)]
+pub(super) struct Saving {
+    /// Say where as JSON.
+    pub(super) json: bool,
+    /// Go on with what is there.
+    pub(super) resume: bool,
+}
+
 /// Saves what `get` sends.
 pub(super) async fn save(
     call: &Call,
     bytes: ByteStream,
     progress: Option<Progress>,
-    json: bool,
+    how: Saving,
 ) -> Result<(), Failure> {
     let target = target(call)?;
     let archive = call.options.flag("archive") || call.options.flag("compress");
     let path = if archive { archive_name(call, &target) } else { target };
-    if json {
+    if how.json {
         print_json(&serde_json::json!({ "Path": path.display().to_string() }))?;
     } else {
         let what = if archive { "archive" } else { "file(s)" };
@@ -37,7 +47,7 @@ pub(super) async fn save(
     let (sender, receiver) = mpsc::channel(QUEUE);
     let disk = tokio::task::spawn_blocking(move || {
         let mut reader = Chunks { receiver, chunk: Bytes::new(), failure: None };
-        let written = if archive { write_archive(&mut reader, &path) } else { unpack(&mut reader, &path) };
+        let written = if archive { write_archive(&mut reader, &path) } else { unpack(&mut reader, &path, how.resume) };
         // What the sender said matters more than how its broken archive looks.
         match reader.failure.take() {
             Some(error) => Err(error),
@@ -46,7 +56,12 @@ pub(super) async fn save(
     });
     feed(bytes, sender, progress).await;
     let outcome = disk.await.map_err(|error| ApiError::internal(format!("writing stopped: {error}")))?;
-    Ok(outcome?)
+    let kept = outcome?;
+    if kept > 0 {
+        // Only a courtesy.
+        let _ = writeln!(io::stderr(), "{} were there already and right", binary_size(kept));
+    }
+    Ok(())
 }
 
 /// Where to save: `--output`, or the last name of the path.
@@ -113,16 +128,17 @@ impl Read for Chunks {
     }
 }
 
-fn write_archive(from: &mut Chunks, path: &Path) -> Result<(), ApiError> {
+fn write_archive(from: &mut Chunks, path: &Path) -> Result<u64, ApiError> {
     let mut file = std::fs::File::create(path).map_err(|error| io_error("open", path, &error))?;
     io::copy(from, &mut file).map_err(|error| io_error("write", path, &error))?;
-    Ok(())
+    Ok(0)
 }
 
-fn unpack(from: &mut Chunks, path: &Path) -> Result<(), ApiError> {
-    let mut writer = DiskWriter::new(path);
+/// Returns how many bytes were there already.
+fn unpack(from: &mut Chunks, path: &Path, resume: bool) -> Result<u64, ApiError> {
+    let mut writer = if resume { DiskWriter::resuming(path) } else { DiskWriter::new(path) };
     extract(from, &mut writer).map_err(|error| ApiError::new(error.kind(), error.to_string()))?;
     // The end of the stream carries its error, if there is one.
     io::copy(from, &mut io::sink()).map_err(|error| io_error("read", path, &error))?;
-    Ok(())
+    Ok(writer.kept_bytes())
 }

@@ -5,7 +5,7 @@ use merkury_api::{Answer, ApiError, BlockPutOptions, BlockRemoved, BlockStat, Bl
 use merkury_core::block::CidFormat;
 use merkury_core::cid::codec_code;
 use merkury_core::limits::{BIG_BLOCK_BYTES_MAX, BLOCK_BYTES_MAX};
-use merkury_core::{Block, BlockHas, BlockPut, Cid, Multihash};
+use merkury_core::{Block, BlockError, BlockHas, BlockPut, Cid, CidError, Multihash};
 use merkury_store::{PinKind, StoreError};
 
 use crate::inner::{Handle, Inner, blocking, store_error};
@@ -46,7 +46,7 @@ impl Blocks for Handle {
             for (cid, removed) in cids.iter().zip(store.remove(&cids).map_err(store_error)?) {
                 let error = match removed {
                     Ok(_) => None,
-                    Err(StoreError::NotHere { .. }) if force => continue,
+                    Err(StoreError::NotHere { .. }) if force => None,
                     // Kubo's words: the block stands beside them.
                     Err(StoreError::Pinned { how, .. }) => Some(how.to_string()),
                     Err(StoreError::NotHere { cid }) => Some(format!("ipld: could not find {cid}")),
@@ -106,7 +106,12 @@ impl Inner {
 }
 
 fn name_block(data: Bytes, options: &BlockPutOptions) -> Result<Block, ApiError> {
-    let invalid = |error: merkury_core::BlockError| ApiError::invalid(error.to_string());
+    let invalid = |error: merkury_core::BlockError| match error {
+        // Kubo's words, its slip included.
+        BlockError::Cid(CidError::NotV0) => ApiError::invalid("only sha2-255-32 is allowed with CIDv0")
+            .hint("version 0 is for sha2-256 of 32 bytes alone"),
+        error => ApiError::invalid(error.to_string()),
+    };
     let format = if options.cid_v0 { CidFormat::V0 } else { CidFormat::V1 };
     let block = Block::build(format, options.codec, options.hash, data).map_err(invalid)?;
     let whole = block.cid().hash().digest().len();
@@ -115,7 +120,10 @@ fn name_block(data: Bytes, options: &BlockPutOptions) -> Result<Block, ApiError>
         Some(bytes) if bytes == whole => Ok(block),
         Some(bytes) => {
             let digest = block.cid().hash().digest().get(..bytes);
-            let digest = digest.ok_or_else(|| ApiError::invalid(format!("digest has {whole} bytes, not {bytes}")))?;
+            let digest = digest.ok_or_else(|| {
+                ApiError::invalid("invalid cid: requested length was too large for digest")
+                    .hint(format!("the digest has {whole} bytes, not {bytes}"))
+            })?;
             let short = Multihash::new(options.hash, digest).map_err(|error| ApiError::invalid(error.to_string()))?;
             Block::verify_big(Cid::v1(options.codec, short), block.data().clone()).map_err(invalid)
         }

@@ -15,6 +15,7 @@ mod names;
 mod peers;
 mod pins;
 mod records;
+mod references;
 mod repo;
 mod routing;
 mod space;
@@ -29,8 +30,8 @@ use merkury_core::{BlockGet, ErrorKind};
 pub(crate) use checkup::well;
 pub(crate) use keys::generate as generate_key;
 pub(crate) use mfs::MfsState;
-pub(crate) use verify::{decode_place, encode_place};
 pub(crate) use name_records::NameState;
+pub(crate) use verify::{decode_place, encode_place};
 
 use crate::getter::{Getter, Reading, Remote};
 use crate::inner::Handle;
@@ -50,6 +51,7 @@ impl Handle {
             keys: shared.clone(),
             routing: shared.clone(),
             peers: shared.clone(),
+            references: shared.clone(),
             repo: shared.clone(),
             migrate: shared.clone(),
             space: shared.clone(),

@@ -97,17 +97,19 @@ impl Names for Handle {
     fn resolve<'a>(&'a self, path: &'a ContentPath) -> Answer<'a, Resolved> {
         Box::pin(async move {
             let (path, ttl_secs) = match path.root() {
-                Root::Ipfs(_) => (path.clone(), None),
+                Root::Ipfs(_) | Root::Ipld(_) => (path.clone(), None),
                 Root::Ipns(_) => {
                     let (text, ttl) = self.follow(path, LookupOptions { recursive: true, cached: true }).await?;
                     (parse(&text)?, Some(ttl.as_secs()))
                 }
             };
-            let Root::Ipfs(root) = path.root() else {
-                return Err(ApiError::internal("a name was followed to its end and is one still"));
+            let (root, view) = match path.root() {
+                Root::Ipfs(cid) => (cid, resolve::View::Files),
+                Root::Ipld(cid) => (cid, resolve::View::Values),
+                Root::Ipns(_) => return Err(ApiError::internal("a name was followed to its end and is one still")),
             };
             let get = self.getter()?;
-            let found = resolve::resolve(&*get, root, path.segments()).await;
+            let found = resolve::resolve(&*get, root, path.segments(), view).await;
             let found = found.map_err(|error| with_kind(error.kind(), error))?;
             Ok(Resolved { cid: found.cid, rest: found.rest, steps: found.steps, ttl_secs })
         })

@@ -202,6 +202,16 @@ impl NoCopy {
         page.iter().map(|(key, row)| Ok((decode_key(key)?, self.decode(row)?))).collect()
     }
 
+    /// Forgets references, whatever keeps their blocks; durable when it returns. The blocks are missing then, unless the store
+    /// holds their bytes too.
+    pub fn forget(&self, cids: &[Cid]) -> Result<(), StoreError> {
+        let _alone = self.files.lock();
+        let rows = cids.iter().map(|cid| (cid.hash().to_bytes(), None)).collect();
+        self.store.meta().set_many(REFS, rows)?;
+        self.store.forget_outside(cids);
+        Ok(())
+    }
+
     /// Whether the store holds the bytes of this block too.
     pub fn is_duplicate(&self, cid: &Cid) -> bool {
         self.store.has(cid)

@@ -132,6 +132,8 @@ pub enum AddEvent<'a> {
         cid: &'a Cid,
         /// Encoded size of its DAG.
         size: u64,
+        /// Whether it is a directory.
+        is_directory: bool,
     },
 }
 

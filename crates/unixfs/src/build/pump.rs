@@ -379,7 +379,8 @@ impl<'scope, 'env, 'e> Pump<'scope, 'env, 'e> {
 
     fn add_entry(&mut self, entry: DirEntry) -> Result<(), AddError> {
         let name = self.tree.path_of(&entry.name);
-        (self.events)(AddEvent::Added { name: &name, cid: &entry.cid, size: entry.tsize });
+        let (cid, size) = (&entry.cid, entry.tsize);
+        (self.events)(AddEvent::Added { name: &name, cid, size, is_directory: false });
         self.tree.add(entry, &mut self.sink)
     }
 }

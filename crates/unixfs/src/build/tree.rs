@@ -25,6 +25,8 @@ struct OpenDir {
     name: Bytes,
     meta: Metadata,
     entries: Vec<DirEntry>,
+    /// Whether the source has something in it, even if nothing of that is kept: then it is not empty.
+    has_entries: bool,
     /// Directories in it that were left, but perhaps not for good. Empty unless the tree is lazy.
     left: HashMap<Bytes, OpenDir>,
     /// Directories in it that were written: what is to be told of each and of all below it.
@@ -33,7 +35,7 @@ struct OpenDir {
 
 impl OpenDir {
     fn new(name: Bytes, meta: Metadata) -> Self {
-        Self { name, meta, entries: Vec::new(), left: HashMap::new(), written: Vec::new() }
+        Self { name, meta, entries: Vec::new(), has_entries: false, left: HashMap::new(), written: Vec::new() }
     }
 
     /// Takes a directory in it that was written; `None`: it was empty and not wanted.
@@ -67,12 +69,14 @@ impl Tree {
 
     /// Goes into a directory of the current one; back into it when it was left before.
     pub(super) fn enter(&mut self, name: Bytes, meta: Metadata) {
+        self.current().has_entries = true;
         let again = self.current().left.remove(&name);
         self.path.push(again.unwrap_or_else(|| OpenDir::new(name, meta)));
     }
 
     /// Adds an entry to the current directory.
     pub(super) fn add(&mut self, entry: DirEntry, sink: &mut NodeSink) -> Result<(), AddError> {
+        self.current().has_entries = true;
         self.current().entries.push(entry);
         self.waiting_entries += usize::from(self.lazy);
         if self.waiting_entries > WAITING_ENTRIES_MAX {
@@ -96,7 +100,7 @@ impl Tree {
         if is_item {
             for (_, told) in self.current().written.drain(..) {
                 for (name, link) in told {
-                    events(AddEvent::Added { name: &name, cid: &link.cid, size: link.tsize });
+                    events(AddEvent::Added { name: &name, cid: &link.cid, size: link.tsize, is_directory: true });
                 }
             }
         }
@@ -139,7 +143,7 @@ impl Tree {
             dir.take(written);
         }
         let is_item = path.len() == 1;
-        if dir.entries.is_empty() && !self.options.empty_directories && !is_item {
+        if !dir.has_entries && !self.options.empty_directories && !is_item {
             return Ok(None);
         }
         order_of_names(&dir.entries, &mut dir.written, &self.options.directory, &dir.meta);

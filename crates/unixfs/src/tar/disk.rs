@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -27,22 +28,55 @@ struct OpenDir {
     meta: Metadata,
 }
 
+/// A file that is being written.
+struct OpenFile {
+    file: File,
+    meta: Metadata,
+    path: Vec<Bytes>,
+    /// Bytes that were there or were written.
+    len: u64,
+    /// It was there: what is the same is kept.
+    is_resumed: bool,
+}
+
 /// Writes items to `target` as Kubo's `get` does: a directory becomes `target` itself; a file or link becomes
 /// `target`, or an entry of it where it is a directory already. Existing files and links are replaced, never written
-/// through. Blocking.
+/// through; of a file that is resumed ([`DiskWriter::resuming`]) what is the same stays. Blocking.
 pub struct DiskWriter {
     target: PathBuf,
     root_name: Bytes,
     open: Vec<OpenDir>,
-    file: Option<(File, Metadata, Vec<Bytes>)>,
+    file: Option<OpenFile>,
     links: HashSet<Vec<Bytes>>,
+    resumes: bool,
+    kept_bytes: u64,
+    here: Vec<u8>,
 }
 
 impl DiskWriter {
     /// A writer to `target`.
     pub fn new(target: impl Into<PathBuf>) -> Self {
-        let (root_name, links) = (Bytes::new(), HashSet::new());
-        Self { target: target.into(), root_name, open: Vec::new(), file: None, links }
+        Self {
+            target: target.into(),
+            root_name: Bytes::new(),
+            open: Vec::new(),
+            file: None,
+            links: HashSet::new(),
+            resumes: false,
+            kept_bytes: 0,
+            here: Vec::new(),
+        }
+    }
+
+    /// A writer that goes on with a tree that is there in part: each byte of a file that exists is compared with what
+    /// comes, and only what differs is written. Files with other names on the disk (hard links) are replaced.
+    pub fn resuming(target: impl Into<PathBuf>) -> Self {
+        Self { resumes: true, ..Self::new(target) }
+    }
+
+    /// Bytes that were there already and right.
+    pub fn kept_bytes(&self) -> u64 {
+        self.kept_bytes
     }
 
     /// The name of the root, for a root that is no directory and a target that is one.
@@ -54,8 +88,11 @@ impl DiskWriter {
     pub fn take(&mut self, item: Item) -> Result<(), TarError> {
         match item {
             Item::Data(part) => {
-                let Some((file, _, path)) = &mut self.file else { return Err(TarError::Format("data without a file")) };
-                file.write_all(&part).map_err(|error| TarError::Disk { path: path_text(path), error })
+                let Some(file) = &mut self.file else { return Err(TarError::Format("data without a file")) };
+                let kept = file.take(&part, &mut self.here);
+                let kept = kept.map_err(|error| TarError::Disk { path: path_text(&file.path), error })?;
+                self.kept_bytes += kept;
+                Ok(())
             }
             Item::Entry(entry) => {
                 self.end_file()?;
@@ -128,10 +165,15 @@ impl DiskWriter {
                 self.open.push(OpenDir { name: name.clone(), dir: inner, meta });
             }
             EntryKind::File { .. } => {
+                if let Some(file) = self.resumes.then(|| open_again(dir, os_name)).flatten() {
+                    self.file = Some(OpenFile { file, meta, path, len: 0, is_resumed: true });
+                    return Ok(());
+                }
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let mode = Mode::from_raw_mode(0o644);
                 let made = replacing(dir, os_name, || rustix::fs::openat(dir, os_name, flags, mode));
-                self.file = Some((File::from(made.map_err(|error| disk(&path, error))?), meta, path));
+                let file = File::from(made.map_err(|error| disk(&path, error))?);
+                self.file = Some(OpenFile { file, meta, path, len: 0, is_resumed: false });
             }
             EntryKind::Symlink { target } => {
                 let target = OsStr::from_bytes(&target);
@@ -171,9 +213,36 @@ impl DiskWriter {
     fn end_file(&mut self) -> Result<(), TarError> {
         match self.file.take() {
             None => Ok(()),
-            Some((file, meta, path)) => set_metadata(&file, &meta).map_err(|error| disk(&path, error)),
+            Some(OpenFile { file, meta, path, len, is_resumed }) => {
+                if is_resumed {
+                    file.set_len(len).map_err(|error| TarError::Disk { path: path_text(&path), error })?;
+                }
+                set_metadata(&file, &meta).map_err(|error| disk(&path, error))
+            }
         }
     }
+}
+
+impl OpenFile {
+    /// Takes the next bytes; returns how many of them were there already.
+    fn take(&mut self, part: &[u8], here: &mut Vec<u8>) -> std::io::Result<u64> {
+        let at = self.len;
+        self.len += part.len() as u64;
+        if !self.is_resumed {
+            return self.file.write_all(part).map(|()| 0);
+        }
+        here.resize(part.len(), 0);
+        let is_same = self.file.read_exact_at(here, at).is_ok() && here == part;
+        if is_same { Ok(part.len() as u64) } else { self.file.write_all_at(part, at).map(|()| 0) }
+    }
+}
+
+/// A regular file that is there under this name alone, to be gone on with.
+fn open_again(dir: &OwnedFd, name: &OsStr) -> Option<File> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::openat(dir, name, flags, Mode::empty()).ok()?);
+    let stat = file.metadata().ok()?;
+    (stat.is_file() && stat.nlink() == 1).then_some(file)
 }
 
 /// Makes a directory, or opens the one that is there; a link in its place is an error.

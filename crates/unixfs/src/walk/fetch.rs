@@ -22,14 +22,29 @@ struct Walk {
     /// Met and not asked for yet; the last one met is asked for first, which keeps the list short.
     waiting: Vec<Cid>,
     met: HashSet<Cid>,
+    /// Blocks that are in their CIDs, too.
+    identities: bool,
     asked: FuturesUnordered<BoxFuture<'static, Result<Block, merkury_core::GetError>>>,
     failed: bool,
 }
 
-/// Gets every block below `root`, each once. The stream ends after the first error.
+/// Gets every block below `root`, each once, but for those that are in their CIDs. The stream ends after the first error.
 pub fn fetch(get: Arc<dyn BlockGet>, root: Cid) -> impl Stream<Item = Result<Fetched, WalkError>> + Send + 'static {
+    start(get, root, false)
+}
+
+/// As [`fetch`], with the blocks that are in their CIDs.
+pub fn fetch_all(get: Arc<dyn BlockGet>, root: Cid) -> impl Stream<Item = Result<Fetched, WalkError>> + Send + 'static {
+    start(get, root, true)
+}
+
+fn start(
+    get: Arc<dyn BlockGet>,
+    root: Cid,
+    identities: bool,
+) -> impl Stream<Item = Result<Fetched, WalkError>> + Send + 'static {
     let met = HashSet::from([root.clone()]);
-    let walk = Walk { get, waiting: vec![root], met, asked: FuturesUnordered::new(), failed: false };
+    let walk = Walk { get, waiting: vec![root], met, identities, asked: FuturesUnordered::new(), failed: false };
     unfold(walk, |mut walk| async move {
         let item = walk.next().await?;
         walk.failed = item.is_err();
@@ -62,7 +77,7 @@ impl Walk {
 
     fn take(&mut self, block: Block) -> Result<Fetched, WalkError> {
         for link in links_of(&block)?.into_iter().rev() {
-            if !link.hash().is_identity() && self.met.insert(link.clone()) {
+            if (self.identities || !link.hash().is_identity()) && self.met.insert(link.clone()) {
                 self.waiting.push(link);
             }
         }

@@ -16,7 +16,7 @@ mod preorder;
 use merkury_core::codec::{self, CodecError};
 use merkury_core::{Block, Cid, ErrorKind, GetError};
 
-pub use fetch::{Fetched, fetch};
+pub use fetch::{Fetched, fetch, fetch_all};
 pub use preorder::{Preorder, Step};
 
 /// Links a walk may hold: 256 of the widest nodes, far over any DAG that was not made to hurt.

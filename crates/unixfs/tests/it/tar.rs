@@ -243,3 +243,36 @@ fn a_missing_block_ends_the_archive_with_an_error() {
     store.remove(&leaf);
     assert!(archive(&store, &cid, "name").is_err());
 }
+
+#[test]
+fn a_tree_that_is_there_in_part_is_gone_on_with() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let from = dir.path().join("from");
+    make_tree(&from);
+    let store = Arc::new(Memory::default());
+    let cid = add(&store, &from, ImportOptions::default());
+    let bytes = archive(&store, &cid, "name").expect("archive");
+
+    // Cut short, changed in the middle, too long, a link in the place of a file, and a file with a second name.
+    let target = dir.path().join("target");
+    extract(&mut &bytes[..], &mut DiskWriter::new(&target)).expect("extract");
+    let big = target.join("a/big");
+    let mut content = std::fs::read(&big).expect("read");
+    content.truncate(500_000);
+    content[300_000] ^= 1;
+    std::fs::write(&big, content).expect("write");
+    std::fs::write(target.join("one"), "longer than one").expect("write");
+    std::fs::remove_file(target.join("zero")).expect("remove");
+    std::os::unix::fs::symlink(dir.path().join("elsewhere"), target.join("zero")).expect("symlink");
+    let outside = dir.path().join("outside");
+    std::fs::remove_file(target.join("record")).expect("remove");
+    std::fs::write(&outside, "not ours").expect("write");
+    std::fs::hard_link(&outside, target.join("record")).expect("link");
+
+    let mut writer = DiskWriter::resuming(&target);
+    extract(&mut &bytes[..], &mut writer).expect("extract");
+    assert!(writer.kept_bytes() >= 256 << 10, "{}", writer.kept_bytes());
+    assert_eq!(add(&store, &target, ImportOptions::default()), cid);
+    assert!(!dir.path().join("elsewhere").exists(), "never through a link");
+    assert_eq!(std::fs::read(&outside).expect("read"), b"not ours", "never through another name");
+}

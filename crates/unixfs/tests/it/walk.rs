@@ -9,7 +9,7 @@ use merkury_core::block::CidFormat;
 use merkury_core::codec::dag_pb::{PbLink, PbNode};
 use merkury_core::{Block, BlockPut, Cid};
 use merkury_unixfs::build::{EntryStream, ImportOptions, Importer, StreamEntry, StreamKind};
-use merkury_unixfs::resolve::{ResolveError, resolve};
+use merkury_unixfs::resolve::{ResolveError, View, resolve};
 use merkury_unixfs::walk::{Preorder, fetch};
 
 use crate::support::Memory;
@@ -89,7 +89,7 @@ fn paths_lead_to_nodes_and_errors_use_kubos_words() {
     let root = importer.add_stream(&mut stream, false, &mut |_| {}).expect("add").remove(0).cid;
     let follow = |names: &[&str]| {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        block_on(resolve(&*store, &root, &names))
+        block_on(resolve(&*store, &root, &names, View::Files))
     };
     let found = follow(&["b", "file"]).expect("found");
     assert_eq!(found.cid.to_string(), "QmZULkCELmmk5XNfCgTnCyFgAVxBRBXyDHGGMVoLFLiXEN");
@@ -109,7 +109,7 @@ fn paths_go_through_documents() {
     store.put_many(vec![document]).expect("put");
     let follow = |path: &str| {
         let names: Vec<String> = path.split('/').map(str::to_owned).collect();
-        block_on(resolve(&*store, &root, &names))
+        block_on(resolve(&*store, &root, &names, View::Files))
     };
     let found = follow("a/b").expect("a link");
     assert_eq!((found.cid, found.rest.len(), found.steps), (leaf.clone(), 0, vec![root.clone(), leaf]));

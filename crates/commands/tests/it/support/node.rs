@@ -84,6 +84,7 @@ impl Node for FakeNode {
             repo: handle.clone(),
             migrate: handle.clone(),
             space: handle.clone(),
+            references: handle.clone(),
             config: handle.clone(),
             records: handle,
         }
@@ -96,6 +97,21 @@ impl Node for FakeNode {
     fn shutdown(&self) -> Answer<'_, ()> {
         self.stopped.store(true, Ordering::SeqCst);
         ok(())
+    }
+}
+
+impl References for Handle {
+    fn list(&self, _: bool, _: bool) -> ItemStream<Referenced> {
+        stream::empty().boxed()
+    }
+    fn look_up(&self, cid: Cid) -> Answer<'_, Referenced> {
+        ok(Referenced { cid, part: None, state: PartState::Missing })
+    }
+    fn forget(&self, _: Cid) -> Answer<'_, ()> {
+        ok(())
+    }
+    fn duplicates(&self) -> ItemStream<Cid> {
+        stream::empty().boxed()
     }
 }
 
@@ -201,7 +217,7 @@ impl Files for Handle {
                     handle.0.added.lock().expect("not poisoned").push(line);
                     let size = data.len() as u64;
                     let cid = handle.store(data);
-                    Ok(AddEvent::Added { name: entry.path, cid, size, metadata: entry.metadata })
+                    Ok(AddEvent::Added { name: entry.path, cid, size, is_directory: false })
                 }
             })
             .boxed()

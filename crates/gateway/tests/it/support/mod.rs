@@ -87,6 +87,7 @@ impl Node for Memory {
             repo: nothing.clone(),
             migrate: nothing.clone(),
             space: nothing.clone(),
+            references: nothing.clone(),
             config: nothing.clone(),
             records: nothing,
         }
@@ -134,7 +135,7 @@ impl Names for Memory {
     fn resolve<'a>(&'a self, path: &'a ContentPath) -> Answer<'a, Resolved> {
         Box::pin(async move {
             let (root, ttl_secs) = match path.root() {
-                Root::Ipfs(cid) => (cid.clone(), None),
+                Root::Ipfs(cid) | Root::Ipld(cid) => (cid.clone(), None),
                 Root::Ipns(name) => {
                     let cid = self.0.names.lock().expect("not poisoned").get(name).cloned();
                     let why = || ApiError::new(ErrorKind::NotFound, format!("could not resolve name: {name}"));

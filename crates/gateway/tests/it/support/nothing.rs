@@ -103,6 +103,14 @@ impl Repo for Nothing {
 }
 
 #[rustfmt::skip]
+impl References for Nothing {
+    fn list(&self, _: bool, _: bool) -> ItemStream<Referenced> { nothing() }
+    fn look_up(&self, _: Cid) -> Answer<'_, Referenced> { never() }
+    fn forget(&self, _: Cid) -> Answer<'_, ()> { never() }
+    fn duplicates(&self) -> ItemStream<Cid> { nothing() }
+}
+
+#[rustfmt::skip]
 impl Migrate for Nothing {
     fn migrate(&self, _: MigrateRequest) -> ItemStream<MigrateEvent> { nothing() }
 }

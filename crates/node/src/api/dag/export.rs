@@ -27,7 +27,7 @@ pub(super) async fn export(get: Arc<dyn BlockGet>, request: ExportRequest) -> Re
         for cid in request.path_blocks.iter().filter(|cid| **cid != request.root) {
             let block = get.get(cid).await?;
             if written.insert(cid.hash().clone()) || request.duplicates {
-                for part in section(&block) {
+                for part in section(&block, request.identities) {
                     yield part;
                 }
             }
@@ -40,7 +40,7 @@ pub(super) async fn export(get: Arc<dyn BlockGet>, request: ExportRequest) -> Re
                 Err(error) => Err(with_kind(error.kind(), error))?,
             };
             if written.insert(block.cid().hash().clone()) || request.duplicates {
-                for part in section(&block) {
+                for part in section(&block, request.identities) {
                     yield part;
                 }
             }
@@ -49,9 +49,9 @@ pub(super) async fn export(get: Arc<dyn BlockGet>, request: ExportRequest) -> Re
     .boxed())
 }
 
-/// Frame and data of a block; the data is not copied. Identity blocks are in their CID already.
-fn section(block: &Block) -> Vec<Bytes> {
-    if block.cid().hash().is_identity() {
+/// Frame and data of a block; the data is not copied. Identity blocks are in their CID already, and written when asked for.
+fn section(block: &Block, identities: bool) -> Vec<Bytes> {
+    if block.cid().hash().is_identity() && !identities {
         return Vec::new();
     }
     vec![Bytes::from(car::section_head(block.cid(), block.data().len())), block.data().clone()]

@@ -64,15 +64,17 @@ fn read_archive(
     totals: &mut Totals,
 ) -> Result<Vec<Cid>, ApiError> {
     let mut body = BodyReader::new(car);
-    let mut reader = CarReader::new(&mut body, allow_big).map_err(car_error)?;
+    let mut reader = CarReader::new(&mut body, allow_big).map_err(header_error)?;
+    let mut previous: Option<Cid> = None;
     let (mut group, mut group_bytes) = (Vec::<(Cid, Bytes)>::new(), 0usize);
     loop {
-        let section = reader.next_section().map_err(car_error)?;
+        let section = reader.next_section().map_err(|error| section_error(previous.as_ref(), error))?;
         let is_end = section.is_none();
         if let Some(section) = section {
             totals.blocks += 1;
             totals.bytes += section.data.len() as u64;
             group_bytes += section.data.len();
+            previous = Some(section.cid.clone());
             group.push((section.cid, section.data));
         }
         if is_end || group.len() >= GROUP_BLOCKS || group_bytes >= GROUP_BYTES {
@@ -99,8 +101,20 @@ fn store_group(put: &dyn BlockPut, group: Vec<(Cid, Bytes)>, allow_big: bool) ->
     Ok(put.put_many(blocks)?)
 }
 
-fn car_error(error: CarError) -> ApiError {
-    ApiError::new(error.kind(), format!("import failed: {error}"))
+/// In Kubo's words, where it has some; ours, which say where, as a hint.
+fn header_error(error: CarError) -> ApiError {
+    let words = if is_cut(&error) { "unexpected EOF".to_owned() } else { error.to_string() };
+    ApiError::new(error.kind(), words).hint(format!("{error}; is it an archive?"))
+}
+
+fn section_error(previous: Option<&Cid>, error: CarError) -> ApiError {
+    let after = previous.map_or(String::new(), |cid| format!(" after block \"{cid}\""));
+    let words = if is_cut(&error) { "unexpected EOF".to_owned() } else { error.to_string() };
+    ApiError::new(error.kind(), format!("import failed{after}: {words}")).hint(error.to_string())
+}
+
+fn is_cut(error: &CarError) -> bool {
+    matches!(error, CarError::Read { source, .. } if source.kind() == std::io::ErrorKind::UnexpectedEof)
 }
 
 fn pin_roots(

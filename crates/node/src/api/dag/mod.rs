@@ -81,6 +81,8 @@ fn refs(get: Arc<dyn BlockGet>, store: Arc<Store>, root: Cid, options: RefsOptio
         let depth_max = if options.recursive { options.max_depth.unwrap_or(u32::MAX) } else { 1 };
         let mut met: HashSet<Multihash> = HashSet::new();
         let mut waiting: Vec<Waiting> = Vec::new();
+        // The root has to be here, even if it can have no links.
+        get.get(&root).await?;
         let mut below = Some((root, 0u32));
         loop {
             if let Some((source, depth)) = below.take()
@@ -141,16 +143,17 @@ fn done(dags: Vec<DagStat>, unique_blocks: u64, total_size: u64) -> DagStatItem 
 fn walked_stat(get: Arc<dyn BlockGet>, roots: Vec<Cid>) -> ItemStream<DagStatItem> {
     try_stream! {
         let mut dags: Vec<DagStat> = Vec::new();
-        let mut met: HashSet<Multihash> = HashSet::new();
+        // By CID, as Kubo counts: one block under two names is two.
+        let mut met: HashSet<Cid> = HashSet::new();
         let (mut unique_blocks, mut total_size) = (0u64, 0u64);
         for root in roots {
             let mut dag = DagStat { root: root.clone(), size: 0, blocks: 0 };
-            let mut blocks = Box::pin(walk::fetch(get.clone(), root));
+            let mut blocks = Box::pin(walk::fetch_all(get.clone(), root));
             while let Some(block) = blocks.next().await {
                 let block = block.map_err(|error| with_kind(error.kind(), error))?;
                 dag.blocks += 1;
                 dag.size += block.bytes;
-                if met.insert(block.cid.hash().clone()) {
+                if met.insert(block.cid.clone()) {
                     unique_blocks += 1;
                     total_size += block.bytes;
                 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use merkury_api::{
     AddEvent, AddInput, AddOptions, ApiError, ByteStream, EntryBody, InputEntry, ItemStream, Metadata, MfsCopyOptions,
+    NodeKind,
 };
 use merkury_core::block::CidFormat;
 use merkury_core::{Block, BlockPut, Cid, PutError};
@@ -22,7 +23,8 @@ use merkury_unixfs::build::{
 };
 use tokio::runtime::Handle as Runtime;
 
-use crate::inner::{Handle, store_error};
+use super::no_copy::{self, LeavesOut, Places};
+use crate::inner::{Handle, Inner, store_error};
 use crate::stream::{self, Items};
 
 /// Takes blocks and keeps none: `--only-hash`.
@@ -45,18 +47,40 @@ pub(super) fn add(handle: &Handle, input: AddInput, options: AddOptions) -> Item
     stream::from_blocking(move |items| {
         let import = import_options(&options)?;
         if options.only_hash {
-            return run(Arc::new(Nowhere), import, input, &options, items).map(|_| ());
+            return run(Arc::new(Nowhere), import, input, &options, None, items).map(|_| ());
         }
         let store = inner.store()?;
         let keep = store.temp_pin();
-        let added = run(inner.put()?, import, input, &options, items)?;
+        let added = if options.no_copy {
+            let no_copy = no_copy::switched_on(&inner)?;
+            let put = Arc::new(LeavesOut { put: inner.put()?, is_elsewhere: no_copy::is_leaf });
+            let places = Places::default();
+            let added = run(put, import, input, &options, Some(&places), items)?;
+            places.refer(&no_copy, &*inner.stores()?.blocks)?;
+            added
+        } else {
+            run(put(&inner, options.skip_referenced)?, import, input, &options, None, items)?
+        };
         let roots: Vec<Cid> = added.iter().map(|added| added.cid.clone()).collect();
         keep_roots(&store, &roots, &options)?;
         drop(keep);
         inner.announce_roots(&roots);
         match &options.to_files {
-            Some(target) => to_files(&handle, &added, target, options.wrap),
+            Some(target) => to_files(&handle, &added, target),
             None => Ok(()),
+        }
+    })
+}
+
+/// Where blocks go; with `--fscache` not those that are parts of files already.
+fn put(inner: &Inner, skip_referenced: bool) -> Result<Arc<dyn BlockPut>, ApiError> {
+    let put = inner.put()?;
+    let referenced = inner.stores()?.no_copy.clone().filter(|_| skip_referenced);
+    Ok(match referenced {
+        None => put,
+        Some(no_copy) => {
+            let is_elsewhere = move |cid: &Cid| matches!(no_copy.reference(cid), Ok(Some(_)));
+            Arc::new(LeavesOut { put, is_elsewhere })
         }
     })
 }
@@ -71,15 +95,47 @@ fn keep_roots(store: &Store, roots: &[Cid], options: &AddOptions) -> Result<(), 
     store.pins().add_many(&pins).map_err(store_error)
 }
 
-fn to_files(handle: &Handle, added: &[Added], target: &str, wrapped: bool) -> Result<(), ApiError> {
+/// Puts what was added into the mutable file system, as `--to-files` asks, in Kubo's words when that cannot be.
+fn to_files(handle: &Handle, added: &[Added], target: &str) -> Result<(), ApiError> {
     let runtime = Runtime::current();
-    let root = added.last().ok_or_else(|| ApiError::invalid("nothing was added"))?;
-    let mut target = target.to_owned();
-    if target.ends_with('/') && !wrapped {
-        target.push_str(&root.name);
+    let stat = |path: &str| runtime.block_on(merkury_api::Mfs::stat(handle, path.to_owned(), false));
+    let fail = |what: String| Err(ApiError::invalid(format!("to-files: {what}")));
+    let into_directory = target.ends_with('/');
+    for (index, root) in added.iter().enumerate() {
+        // Bytes without a name are called by their CID.
+        if root.name.is_empty() || root.name == root.cid.to_string() {
+            return fail("cannot add unnamed files to MFS".into());
+        }
+        let mut path = target.to_owned();
+        if into_directory {
+            match stat(target) {
+                Err(error) => {
+                    return fail(format!("MFS destination directory {target:?} does not exist: {}", error.message));
+                }
+                Ok(stat) if stat.kind != NodeKind::Directory => {
+                    return fail(format!("MFS destination {target:?} is not a directory"));
+                }
+                Ok(_) => path.push_str(root.name.rsplit('/').next().unwrap_or(&root.name)),
+            }
+        } else if index > 0 {
+            return fail(format!("MFS destination is a file: only one entry can be copied to {target:?}"));
+        }
+        let parent = match path.rsplit_once('/') {
+            Some(("", _)) | None => "/",
+            Some((parent, _)) => parent,
+        };
+        if let Err(error) = stat(parent) {
+            return fail(format!("MFS destination parent {path:?} {parent:?} does not exist: {}", error.message));
+        }
+        let options = MfsCopyOptions { parents: false, force: false, flush: true };
+        let copied =
+            runtime.block_on(merkury_api::Mfs::copy(handle, format!("/ipfs/{}", root.cid), path.clone(), options));
+        if let Err(error) = copied {
+            let why = error.message.rsplit(&format!("{path}: ")).next().unwrap_or_default().to_owned();
+            return Err(ApiError { message: format!("to-files: cannot put node in path {path:?}: {why}"), ..error });
+        }
     }
-    let options = MfsCopyOptions { parents: false, force: false, flush: true };
-    runtime.block_on(merkury_api::Mfs::copy(handle, format!("/ipfs/{}", root.cid), target, options))
+    Ok(())
 }
 
 fn run(
@@ -87,6 +143,7 @@ fn run(
     import: ImportOptions,
     input: AddInput,
     options: &AddOptions,
+    places: Option<&Places>,
     items: &Items<AddEvent>,
 ) -> Result<Vec<Added>, ApiError> {
     let importer = Importer::new(put, import);
@@ -94,8 +151,11 @@ fn run(
     let mut events = |event: build::AddEvent<'_>| {
         let event = match event {
             build::AddEvent::Progress { name, bytes } => AddEvent::Progress { name: name.to_owned(), bytes },
-            build::AddEvent::Added { name, cid, size } => {
-                AddEvent::Added { name: name.to_owned(), cid: cid.clone(), size, metadata: Metadata::default() }
+            build::AddEvent::Added { name, cid, size, is_directory } => {
+                if let Some(places) = places.filter(|_| !is_directory) {
+                    places.built(name, cid, size);
+                }
+                AddEvent::Added { name: name.to_owned(), cid: cid.clone(), size, is_directory }
             }
         };
         if items.send(event).is_err() {
@@ -103,19 +163,27 @@ fn run(
         }
     };
     match input {
-        AddInput::Local { paths, hidden, dereference_args, dereference_symlinks } => {
+        AddInput::Local { paths, hidden, dereference_args, dereference_symlinks, exclude } => {
             let symlinks = match (dereference_symlinks, dereference_args) {
                 (true, _) => Symlinks::Follow,
                 (false, true) => Symlinks::FollowItem,
                 (false, false) => Symlinks::Keep,
             };
-            let walk = WalkOptions { hidden, symlinks, ..WalkOptions::default() };
+            let exclude = exclude.map(|exclude| {
+                let by_name = move |path: &Path, _: bool| path.file_name().is_some_and(|name| exclude(name));
+                Arc::new(by_name) as build::Exclude
+            });
+            let walk = WalkOptions { hidden, symlinks, exclude };
+            if let Some(places) = places {
+                paths.iter().for_each(|path| places.tell(item_name(path), path.clone()));
+            }
             let named = |path: PathBuf| Item::Path { name: item_name(&path), path, walk: walk.clone() };
             let paths = paths.into_iter().map(named).collect();
             importer.add_items(paths, options.wrap, &mut events).map_err(add_error)
         }
         AddInput::Stream(entries) => {
-            let mut entries = BlockingEntries { entries, body: BodyReader::default(), failure: None };
+            let mut entries =
+                BlockingEntries { entries, body: BodyReader::default(), failure: None, places: places.cloned() };
             let added = importer.add_stream(&mut entries, options.wrap, &mut events);
             // The client's own error says more than the reader that stumbled over it.
             match entries.failure.or(entries.body.failure) {
@@ -153,8 +221,9 @@ fn import_options(options: &AddOptions) -> Result<ImportOptions, ApiError> {
             estimation,
         },
         metadata: MetadataOptions {
-            preserve_mode: options.preserve_mode,
-            preserve_mtime: options.preserve_mtime,
+            // A value for all wins over what each has.
+            preserve_mode: options.preserve_mode && options.fixed_metadata.mode.is_none(),
+            preserve_mtime: options.preserve_mtime && options.fixed_metadata.mtime.is_none(),
             fixed: unixfs_metadata(options.fixed_metadata),
         },
         empty_directories: options.empty_directories,
@@ -172,6 +241,8 @@ struct BlockingEntries {
     entries: ItemStream<InputEntry>,
     body: BodyReader,
     failure: Option<ApiError>,
+    /// Hears where each file is.
+    places: Option<Places>,
 }
 
 impl EntryStream for BlockingEntries {
@@ -184,6 +255,9 @@ impl EntryStream for BlockingEntries {
                 return Err(io::Error::other(error));
             }
         };
+        if let (Some(places), Some(source)) = (&self.places, entry.source) {
+            places.tell(entry.path.clone(), source);
+        }
         let kind = match entry.body {
             EntryBody::Directory => StreamKind::Directory,
             EntryBody::Symlink(target) => StreamKind::Symlink { target: target.into_bytes() },
@@ -192,7 +266,10 @@ impl EntryStream for BlockingEntries {
                 StreamKind::File { body: &mut self.body }
             }
         };
-        Ok(Some(StreamEntry { path: entry.path, meta: unixfs_metadata(entry.metadata), kind }))
+        // Of what clients send, Kubo keeps the nine permission bits alone.
+        let mode = entry.metadata.mode.map(|mode| mode & 0o777);
+        let meta = unixfs_metadata(Metadata { mode, ..entry.metadata });
+        Ok(Some(StreamEntry { path: entry.path, meta, kind }))
     }
 }
 

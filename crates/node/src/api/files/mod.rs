@@ -1,6 +1,7 @@
 //! [`Files`]: UnixFS by CID.
 
 mod add;
+mod no_copy;
 
 use futures::{StreamExt, TryStreamExt};
 use merkury_api::{
@@ -9,7 +10,7 @@ use merkury_api::{
 };
 use merkury_core::cid::codec_code;
 use merkury_core::codec::unixfs::Kind;
-use merkury_core::{Block, BlockGet, Cid};
+use merkury_core::{Block, BlockGet, Cid, ErrorKind};
 use merkury_unixfs::dir;
 use merkury_unixfs::node::{Node, NodeError, NodeType};
 use merkury_unixfs::read::File;
@@ -34,7 +35,14 @@ impl Files for Handle {
 
     fn read<'a>(&'a self, cid: &'a Cid, range: ReadRange) -> Answer<'a, FileRead> {
         Box::pin(async move {
-            let file = File::open(self.getter()?, cid).await.map_err(|error| with_kind(error.kind(), error))?;
+            let is_file = matches!(cid.codec(), codec_code::RAW | codec_code::DAG_PB);
+            let file = File::open(self.getter()?, cid).await.map_err(|error| match is_file {
+                // Kubo's words for nodes that are not UnixFS.
+                false if error.kind() == ErrorKind::Invalid => {
+                    ApiError::invalid("unknown node type").hint(format!("{error}; merkury dag get shows it"))
+                }
+                _ => with_kind(error.kind(), error),
+            })?;
             let bytes = file.read_range(range.offset, range.length);
             Ok(FileRead { size: file.size(), bytes: bytes.map_err(|error| with_kind(error.kind(), error)).boxed() })
         })
