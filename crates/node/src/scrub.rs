@@ -124,3 +124,43 @@ async fn heal(inner: &Arc<Inner>, lost: Vec<Cid>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use merkury_core::BlockPut;
+    use merkury_core::block::CidFormat;
+
+    use super::*;
+
+    fn block(n: u8) -> merkury_core::Block {
+        let data = vec![n; 300_000].into();
+        merkury_core::Block::build(CidFormat::V1, 0x55, 0x12, data).expect("a block")
+    }
+
+    #[tokio::test]
+    async fn everything_is_read_once_a_period_and_what_is_lost_is_named() {
+        let dir = tempfile::tempdir().expect("a directory");
+        crate::init(dir.path(), &crate::InitOptions::default()).expect("made");
+        let inner = Inner::open(dir.path()).expect("opened");
+        let store = inner.store().expect("a store");
+        store.put_many((0..4).map(block).collect()).expect("put");
+        store.commit().expect("durable");
+        let segment = dir.path().join("merkury/segments/00000001.car");
+        let mut bytes = std::fs::read(&segment).expect("a segment");
+        let at = bytes.windows(8).position(|window| window == [2; 8]).expect("its bytes");
+        bytes[at..at + 8].fill(0x77);
+        std::fs::write(&segment, bytes).expect("written");
+
+        let read = read_slice(&inner, u64::MAX).await.expect("read");
+        assert_eq!(read, Some(vec![block(2).cid().clone()]));
+        assert_eq!(read_slice(&inner, u64::MAX).await.expect("read"), None, "not due before a month");
+        assert_eq!(store.quarantine().expect("a list").len(), 1);
+
+        // A reading that was cut goes on where it was.
+        store.meta().set(TABLE, PLACE_KEY, &encode_place(VerifyPlace::default())).expect("set");
+        assert_eq!(read_slice(&inner, u64::MAX).await.expect("read"), Some(Vec::new()));
+        inner.closing.store(true, Relaxed);
+        store.meta().set(TABLE, PLACE_KEY, &encode_place(VerifyPlace::default())).expect("set");
+        assert_eq!(read_slice(&inner, u64::MAX).await.expect("read"), None, "the node is closing");
+    }
+}

@@ -158,7 +158,7 @@ fn shown(entry: PinEntry, cids: CidText, with_names: bool) -> PinLsEntry {
         PinKind::Indirect { via: None } => "indirect".to_owned(),
         PinKind::Indirect { via: Some(root) } => format!("indirect through {}", cids.text(root)),
     };
-    let expires = entry.expires_unix_secs.map(|secs| rfc3339(secs)).unwrap_or_default();
+    let expires = entry.expires_unix_secs.map(rfc3339).unwrap_or_default();
     let name = if with_names { entry.name } else { String::new() };
     PinLsEntry { cid: cids.text(&entry.cid), name, r#type: kind, expires }
 }

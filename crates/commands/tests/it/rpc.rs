@@ -45,6 +45,8 @@ async fn streams_and_bytes_say_so() {
     assert_eq!((bytes.header("content-type"), bytes.body.as_str()), (Some("text/plain"), "ell"));
     let block = server.post(&format!("/api/v0/block/get?arg={cid}"), &[]).await;
     assert_eq!((block.header("content-type"), block.body.as_str()), (Some("application/vnd.ipld.raw"), "hello"));
+    let none = server.post("/api/v0/pin/verify", &[]).await;
+    assert_eq!((none.status, none.body.as_str()), (200, ""), "a stream without items");
     let empty = server.post("/api/v0/files/mkdir?arg=/x", &[]).await;
     assert_eq!((empty.status, empty.body.as_str(), empty.header("x-chunked-output")), (200, "", Some("1")));
 }

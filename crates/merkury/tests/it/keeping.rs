@@ -1,5 +1,7 @@
 //! Pins, what keeps a block, damage and repair, from the command line.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::PathBuf;
 
 use crate::program::{Home, text};
@@ -157,4 +159,33 @@ fn the_holder_of_a_repository_is_named() {
     assert!(!ok && said.contains("(ipfs daemon), started ") && said.contains(" ago uses this repository"), "{said}");
     daemon.kill();
     assert!(home.ipfs_ok(&["repo", "stat"]).contains("NumObjects"));
+}
+
+#[test]
+fn damaged_blocks_are_fetched_again() {
+    let (here, there) = (Home::new(), Home::new());
+    let (root, file) = with_site(&there);
+    here.ipfs_ok(&["init", "--profile=test"]);
+    let (_here, _there) = (here.daemon(&[]), there.daemon(&[]));
+    let addresses = there.ipfs_ok(&["swarm", "addrs", "local", "--id"]);
+    let address = addresses.lines().find(|line| line.contains("/tcp/")).unwrap();
+    here.ipfs_ok(&["swarm", "connect", address]);
+    here.ipfs_ok(&["pin", "add", &root]);
+
+    // With --heal at once.
+    spoil(&here, b"rott");
+    let healed = here.ipfs_ok(&["repo", "verify", "--heal"]);
+    assert!(healed.contains(" was corrupt (block in storage has different hash than requested"), "{healed}");
+    assert!(healed.contains("), removed, healed\n"), "{healed}");
+    assert!(healed.ends_with("verify complete, 1 blocks corrupt, 1 removed, 1 healed\n"), "{healed}");
+    assert_eq!(here.ipfs_ok(&["pin", "verify"]), "");
+
+    // And by whoever reads it.
+    let mut bytes = std::fs::read(segment(&here)).unwrap();
+    let at = bytes.windows(9).rposition(|window| window == b" dots, mo").unwrap() - 4;
+    bytes[at..at + 4].copy_from_slice(b"rott");
+    std::fs::write(segment(&here), bytes).unwrap();
+    assert!(here.ipfs_ok(&["cat", &file]).starts_with("some dots"));
+    assert_eq!(here.ipfs_ok(&["pin", "verify"]), "");
+    assert!(here.ipfs_ok(&["repo", "verify"]).ends_with("verify complete, all blocks validated.\n"));
 }
