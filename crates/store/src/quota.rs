@@ -183,6 +183,7 @@ impl Store {
     /// Evicts. The caller holds the lock against other collections.
     fn evict(&self, wanted: Wanted, pace: &Pace) -> Result<GcStats, StoreError> {
         self.check_may_remove()?;
+        self.pins().expire(crate::store::unix_now())?;
         let sources = self.sources()?;
         let mut collection = sources.begin()?;
         collection.mark_temporary()?;

@@ -568,7 +568,7 @@ impl Drop for Store {
 }
 
 /// Seconds since 1970 by the system's clock.
-fn unix_now() -> u64 {
+pub(crate) fn unix_now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

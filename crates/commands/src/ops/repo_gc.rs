@@ -168,9 +168,10 @@ fn show_preview(preview: &DryRun, out: &mut Out<'_>) -> TextResult {
         format!("{blocks} block{}, {}", if blocks == 1 { "" } else { "s" }, human_size(bytes))
     };
     let rested = match (preview.rested_least, preview.rested_most) {
-        (Some(least), Some(most)) if preview.blocks > 0 => {
-            format!(", last used {} to {} ago", duration(least), duration(most))
-        }
+        (Some(least), Some(most)) if preview.blocks > 0 => match (duration(least), duration(most)) {
+            (least, most) if least == most => format!(", last used {most} ago"),
+            (least, most) => format!(", last used {least} to {most} ago"),
+        },
         _ => String::new(),
     };
     out.line(format_args!("would remove: {}{rested}", amount(preview.blocks, preview.bytes)))?;

@@ -3,5 +3,6 @@
 mod conventions;
 mod guide;
 mod keeping;
+mod limit;
 mod program;
 mod start;

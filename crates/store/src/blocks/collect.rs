@@ -2,8 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use merkury_core::Cid;
 
+use super::record::decode_head;
 use super::scan::{Found, Scan};
 use super::{Blocks, Id, Place};
 use crate::StoreError;
@@ -45,14 +47,27 @@ impl Blocks {
         self.writer.seal().map_err(|error| self.poison_if_fatal(error))
     }
 
-    /// Appends a copy of a record. The index does not know it before [`Blocks::finish_moves`].
-    pub(crate) fn copy(&self, place: Place, checksum: u32) -> Result<Place, StoreError> {
+    /// Bytes of a segment, as far as it has them.
+    pub(crate) fn read_range(&self, segment: u32, from: u32, to: u32) -> Result<Bytes, StoreError> {
+        self.read_span(segment, from.into(), to.saturating_sub(from) as usize)
+    }
+
+    /// Appends a copy of a record that `bytes` begin with, or are too short for. The index does not know it before
+    /// [`Blocks::finish_moves`].
+    pub(crate) fn copy(&self, place: Place, checksum: u32, bytes: &[u8]) -> Result<Place, StoreError> {
         self.check_usable()?;
+        let append = |head: &[u8], data: &[u8]| {
+            let to = self.writer.appender().append(head, data).map_err(|error| self.poison_if_fatal(error))?;
+            self.count_appended(to, head.len());
+            Ok(to)
+        };
+        if let Some((head, data)) = whole_record(bytes, place, checksum) {
+            return append(head, data);
+        }
+        // Longer than is usual, moved meanwhile, or damaged.
         let (record, head_len) = self.read_checked(place, checksum)?;
         let (head, data) = record.split_at_checked(head_len).unwrap_or_default();
-        let place = self.writer.appender().append(head, data).map_err(|error| self.poison_if_fatal(error))?;
-        self.count_appended(place, head_len);
-        Ok(place)
+        append(head, data)
     }
 
     /// Makes copies durable and lets the index point to them, where a block is still where it was copied from.
@@ -92,6 +107,14 @@ impl Blocks {
     pub(crate) fn heads(&self) -> Heads<'_> {
         Heads { blocks: self, scan: None }
     }
+}
+
+/// Head and data of the record that `bytes` begin with, if it is all there and is the right one.
+fn whole_record(bytes: &[u8], place: Place, checksum: u32) -> Option<(&[u8], &[u8])> {
+    let head = decode_head(bytes).ok().filter(|head| head.data_len == place.len as usize)?;
+    let (before, rest) = bytes.split_at_checked(head.head_len)?;
+    let data = rest.get(..head.data_len)?;
+    (crc32fast::hash(data) == checksum).then_some((before, data))
 }
 
 /// Reads the CIDs of records.

@@ -9,9 +9,11 @@ use super::{GcStats, Pace};
 use crate::StoreError;
 use crate::blocks::{Blocks, Id, Place, Usage};
 
-/// A segment of which less than this part (in percent) lives is copied and removed. At a half, a byte is copied once at most
-/// for each byte that was removed.
-const LIVE_PERCENT_MIN: u64 = 50;
+/// By itself, a segment of which less than this part (in percent) lives is copied and removed: at most one byte is copied for
+/// each that is given back.
+const LIVE_PERCENT_ALONE: u64 = 50;
+/// After a collection, which somebody asked for to have space, at most three bytes are copied for each.
+const LIVE_PERCENT_COLLECTED: u64 = 75;
 /// Beyond that, so many bytes are copied after a collection to give back at once what it took from fuller segments: a small
 /// repository shrinks by all of it, a large one is not written anew.
 const EAGER_BYTES: u64 = 64 * 1024 * 1024;
@@ -19,6 +21,10 @@ const EAGER_BYTES: u64 = 64 * 1024 * 1024;
 const GROUP_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes copied before somebody may want to slow us down.
 const PACE_BYTES: u64 = 1024 * 1024;
+/// Bytes read at a time, unless a record is longer.
+const SPAN_BYTES_MAX: u32 = 1024 * 1024;
+/// A gap between living records up to this is read over: seeking costs more.
+const GAP_BYTES_MAX: u32 = 8 * 1024;
 /// Less dead than this in a segment is left to the next collection.
 const ALONE_BYTES_MIN: u64 = 1024 * 1024;
 /// What a record takes beside its data, nearly always.
@@ -50,10 +56,10 @@ impl Plan {
         self.victims.push((segment, usage));
     }
 
-    /// All segments of which too little lives.
-    pub(crate) fn sparse(usage: &BTreeMap<u32, Usage>) -> Self {
+    /// All segments of which less than so many percent live.
+    fn sparse(usage: &BTreeMap<u32, Usage>, percent: u64) -> Self {
         let mut plan = Self::default();
-        let is_sparse = |usage: &Usage| usage.blocks == 0 || live(usage) * 100 < usage.end * LIVE_PERCENT_MIN;
+        let is_sparse = |usage: &Usage| usage.blocks == 0 || live(usage) * 100 < usage.end * percent;
         let sparse = by_density(usage.iter().filter(|(_, usage)| is_sparse(usage)));
         sparse.into_iter().for_each(|(segment, usage)| plan.add(segment, usage));
         plan
@@ -61,7 +67,7 @@ impl Plan {
 
     /// Those, and of the segments in `shrunk` as many as can be copied quickly, the sparsest first.
     pub(crate) fn after_collection(usage: &BTreeMap<u32, Usage>, shrunk: &BTreeSet<u32>) -> Self {
-        let mut plan = Self::sparse(usage);
+        let mut plan = Self::sparse(usage, LIVE_PERCENT_COLLECTED);
         let planned: BTreeSet<u32> = plan.victims.iter().map(|(segment, _)| *segment).collect();
         let more = usage.iter().filter(|(segment, _)| shrunk.contains(segment) && !planned.contains(segment));
         let mut budget = EAGER_BYTES;
@@ -79,7 +85,7 @@ impl Plan {
     pub(crate) fn next_sparse(usage: &BTreeMap<u32, Usage>, tried: &BTreeSet<u32>) -> Option<Self> {
         let is_worth_it = |usage: &Usage| usage.blocks == 0 || dead(usage) >= ALONE_BYTES_MIN;
         let mut plan = Self::default();
-        for (segment, usage) in Self::sparse(usage).victims {
+        for (segment, usage) in Self::sparse(usage, LIVE_PERCENT_ALONE).victims {
             if !tried.contains(&segment) && is_worth_it(&usage) {
                 plan.add(segment, usage);
                 if usage.blocks > 0 {
@@ -166,6 +172,21 @@ fn living_in(blocks: &Blocks, plan: &Plan) -> BTreeMap<u32, Vec<(Place, Id, u32)
     living
 }
 
+/// Where a record ends, nearly always; at least near enough to read it.
+fn record_end(place: Place) -> u32 {
+    place.offset.saturating_add(place.len).saturating_add(HEAD_BYTES as u32)
+}
+
+/// How many of the first records are worth reading in one piece; one at least.
+fn neighbours(living: &[(Place, Id, u32)]) -> usize {
+    let first = living.first().map_or(0, |(place, ..)| place.offset);
+    let pairs = living.iter().zip(living.iter().skip(1));
+    let together = pairs.take_while(|((place, ..), (next, ..))| {
+        next.offset.saturating_sub(record_end(*place)) <= GAP_BYTES_MAX && record_end(*next) - first <= SPAN_BYTES_MAX
+    });
+    1 + together.count()
+}
+
 /// Segments that go together.
 struct Group<'a> {
     blocks: &'a Blocks,
@@ -177,25 +198,38 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// Appends living blocks to the log anew. A damaged block stays, and its segment with it.
+    /// Appends living blocks to the log anew, reading neighbours at a time. A damaged block stays, and its segment with it.
     fn copy_all(&mut self, living: Vec<(Place, Id, u32)>) -> Result<(), StoreError> {
-        for (place, id, checksum) in living {
-            match self.blocks.copy(place, checksum) {
-                Ok(to) => {
-                    self.moves.push((id, place, to));
-                    let bytes = u64::from(place.len) + HEAD_BYTES;
-                    (self.copied, self.unpaced) = (self.copied + bytes, self.unpaced + bytes);
-                }
-                Err(error @ StoreError::Damaged { .. }) => {
-                    tracing::error!(%error, "a damaged block stays where it is");
-                }
-                Err(error) => return Err(error),
+        let mut rest = living.as_slice();
+        while let Some((first, ..)) = rest.first() {
+            let (span, after) = rest.split_at(neighbours(rest));
+            rest = after;
+            let end = span.last().map_or(0, |(last, ..)| record_end(*last));
+            let bytes = self.blocks.read_range(first.segment, first.offset, end)?;
+            for (place, id, checksum) in span {
+                self.copy_one(*place, *id, *checksum, bytes.get((place.offset - first.offset) as usize..))?;
             }
             if self.unpaced >= PACE_BYTES {
                 self.pace.wait(std::mem::take(&mut self.unpaced));
             }
         }
         Ok(())
+    }
+
+    fn copy_one(&mut self, place: Place, id: Id, checksum: u32, bytes: Option<&[u8]>) -> Result<(), StoreError> {
+        match self.blocks.copy(place, checksum, bytes.unwrap_or_default()) {
+            Ok(to) => {
+                self.moves.push((id, place, to));
+                let bytes = u64::from(place.len) + HEAD_BYTES;
+                (self.copied, self.unpaced) = (self.copied + bytes, self.unpaced + bytes);
+                Ok(())
+            }
+            Err(error @ StoreError::Damaged { .. }) => {
+                tracing::error!(%error, "a damaged block stays where it is");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes the copies durable, then removes what they came from.

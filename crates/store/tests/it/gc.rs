@@ -9,7 +9,7 @@ use merkury_core::multihash::code::SHA2_256;
 use merkury_core::{Block, BlockHas, BlockPut, Cid};
 use merkury_store::disk::Disk;
 use merkury_store::disk::sim::SimDisk;
-use merkury_store::{GcEvent, GcOptions, GcStats, PinKind, Store, StoreError};
+use merkury_store::{GcEvent, GcOptions, GcStats, Pace, PinKind, Store, StoreError};
 
 use crate::support::{assert_has, node, open, put, raw};
 
@@ -305,7 +305,7 @@ fn segments_are_given_back_a_little_at_a_time_without_a_collection() {
     assert!(store.remove(&gone).unwrap().iter().all(Result::is_ok));
     let paced = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
     let count = paced.clone();
-    let pace = merkury_store::Pace::new(move |bytes| {
+    let pace = Pace::new(move |bytes| {
         count.fetch_add(bytes, Ordering::Relaxed);
     });
     let before = store.stat().disk_bytes;
@@ -352,7 +352,10 @@ fn collecting_beside_writers_takes_nothing_they_need() {
         let collector = scope.spawn(|| {
             let mut collections = 0;
             while !done.load(Ordering::Acquire) {
-                store.gc(&GcOptions::default(), &mut |_| {}).unwrap();
+                let quiet = GcOptions { silent: collections % 2 == 0, ..GcOptions::default() };
+                store.gc(&quiet, &mut |_| {}).unwrap();
+                store.evict_down_to(store.stat().disk_bytes / 2, &Pace::full()).unwrap();
+                store.compact(&Pace::full()).unwrap();
                 collections += 1;
             }
             collections

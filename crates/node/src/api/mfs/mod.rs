@@ -218,8 +218,10 @@ impl Handle {
             if flush == Flush::Now {
                 state.point_at(&stores, &mut turn, &new, &options, &what)?;
             } else if new != root {
-                keep.protect(&new);
-                *state.unsaved.lock() = Some((new, keep));
+                // The name keeps all of it; `keep` would also keep what others put until the next flush.
+                let named = stores.main.reader_pin();
+                named.protect(&new);
+                *state.unsaved.lock() = Some((new, named));
             }
             Ok(answer)
         })
