@@ -48,6 +48,9 @@ pub(crate) struct Remote {
 
 impl BlockGet for Getter {
     fn get<'a>(&'a self, cid: &'a Cid) -> BoxFuture<'a, Result<Block, GetError>> {
+        if self.stores.has_slow_layers {
+            return Box::pin(self.get_slowly(cid));
+        }
         // The local answer needs no state machine of the remote way.
         match (self.get_local(cid), &self.remote) {
             (Ok(Some(block)), _) => Box::pin(std::future::ready(Ok(block))),
@@ -60,15 +63,28 @@ impl BlockGet for Getter {
 
     fn get_local(&self, cid: &Cid) -> Result<Option<Block>, GetError> {
         self.reading.asks_for(cid);
-        let found = self.stores.blocks.get_local(cid)?;
-        if let Some(block) = &found
-            && self.copies
-            && !self.stores.main.is_here(cid)
-        {
-            let stored = self.stores.blocks.put_many(vec![block.clone()]);
-            stored.map_err(|error| not_stored(cid, error))?;
+        self.stores.blocks.get_local(cid)?.map(|block| self.kept(block)).transpose()
+    }
+}
+
+impl Getter {
+    /// As `get`, where a layer may have to be waited for.
+    async fn get_slowly(&self, cid: &Cid) -> Result<Block, GetError> {
+        self.reading.asks_for(cid);
+        match (self.stores.blocks.get(cid).await, &self.remote) {
+            (Ok(block), _) => self.kept(block),
+            (Err(error), None) => Err(error),
+            (Err(_), Some(remote)) => fetch(remote, cid, self.copies).await,
         }
-        Ok(found)
+    }
+
+    /// Copies a block into the main store when that is asked for.
+    fn kept(&self, block: Block) -> Result<Block, GetError> {
+        if self.copies && !self.stores.main.is_here(block.cid()) {
+            let stored = self.stores.blocks.put_many(vec![block.clone()]);
+            stored.map_err(|error| not_stored(block.cid(), error))?;
+        }
+        Ok(block)
     }
 }
 

@@ -5,19 +5,24 @@
 //! when the repository was Kubo's.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use merkury_api::ApiError;
+use merkury_backends::{HttpUrls, Pool, PoolOptions};
 use merkury_core::BlockStore;
 use merkury_kubo::{KuboBlocks, KuboRepo, Layout};
-use merkury_store::wrap::{Layers, Mirror, NoCopy, ReadCache, ReadOnly};
+use merkury_store::wrap::{Layers, Mirror, NoCopy, ReadCache, ReadOnly, UrlReader};
 use merkury_store::{Options, Repo, RepoLock, Store};
 use serde_json::Value;
 
 use crate::config::View;
-use crate::config::stores::{Layer, StoreSettings};
+use crate::config::stores::{Layer, PoolSettings, StoreSettings};
 use crate::inner::{repo_error, store_error};
 use crate::kubo_view::{KuboView, kubo_error};
+
+/// Between two looks of the uploading thread whether the store is still open.
+const UPLOAD_STEP: Duration = Duration::from_millis(500);
 
 /// The stores of a node.
 pub(crate) struct Stores {
@@ -25,6 +30,8 @@ pub(crate) struct Stores {
     pub(crate) main: Arc<Store>,
     /// What everything is read through, and written through.
     pub(crate) blocks: Arc<Layers>,
+    /// A layer may have to be waited for, as an object store has.
+    pub(crate) has_slow_layers: bool,
     /// References to parts of files; there when they are switched on or were ever used.
     pub(crate) no_copy: Option<Arc<NoCopy>>,
     /// Copies on other disks.
@@ -53,6 +60,7 @@ fn is_established(repo: &Repo) -> bool {
 pub(crate) fn open(repo: &Repo, config: &Value, index: IndexFile) -> Result<Stores, ApiError> {
     let settings = StoreSettings::read(config, repo.path())?;
     let mut options = Options::default();
+    options.segment_bytes = settings.segment_bytes;
     options.limit_bytes = View(config).storage_limit()?;
     options.established = is_established(repo);
     let main = match index {
@@ -76,11 +84,12 @@ pub(crate) fn open(repo: &Repo, config: &Value, index: IndexFile) -> Result<Stor
         below.push(kubo.blocks().clone());
     }
     for layer in &settings.layers {
-        below.push(open_layer(layer, &mut locks)?);
+        below.push(open_layer(layer, repo, &main, &mut locks)?);
     }
     let below = cached(below, settings.read_cache_bytes);
     let blocks = Arc::new(Layers::new(top, below));
-    Ok(Stores { main, blocks, no_copy, mirror, kubo, _locks: locks })
+    let has_slow_layers = settings.layers.iter().any(|layer| matches!(layer, Layer::Pool(_)));
+    Ok(Stores { main, blocks, has_slow_layers, no_copy, mirror, kubo, _locks: locks })
 }
 
 fn open_mirror(
@@ -128,7 +137,13 @@ fn open_no_copy(
     // As in Kubo: files beside the repository and below its parent.
     let path = repo.path().canonicalize().unwrap_or_else(|_| repo.path().to_owned());
     let root = path.parent().unwrap_or(Path::new("/")).to_owned();
-    NoCopy::open_over(main.clone(), top.clone(), root, None).map(Some).map_err(store_error)
+    let urls: Option<Arc<dyn UrlReader>> = match on("UrlstoreEnabled") {
+        true => {
+            Some(Arc::new(HttpUrls::new().map_err(|error| ApiError::internal(format!("no HTTP client: {error}")))?))
+        }
+        false => None,
+    };
+    NoCopy::open_over(main.clone(), top.clone(), root, urls).map(Some).map_err(store_error)
 }
 
 /// Kubo's own stores, when the repository was made by it.
@@ -150,14 +165,65 @@ fn in_place(path: &Path) -> Result<Option<Arc<KuboView>>, ApiError> {
     KuboView::open(repo).map(|view| Some(Arc::new(view))).map_err(kubo_error)
 }
 
-fn open_layer(layer: &Layer, locks: &mut Vec<RepoLock>) -> Result<Arc<dyn BlockStore>, ApiError> {
+fn open_layer(
+    layer: &Layer,
+    repo: &Repo,
+    main: &Arc<Store>,
+    locks: &mut Vec<RepoLock>,
+) -> Result<Arc<dyn BlockStore>, ApiError> {
     match layer {
         Layer::Kubo(path) => {
             let blocks = KuboRepo::at(path).blocks().map_err(kubo_error)?;
             Ok(Arc::new(KuboBlocks::new(blocks)))
         }
         Layer::Merkury(path) => Ok(Arc::new(ReadOnly::new(open_other(path, locks)?))),
+        Layer::Pool(settings) => {
+            let pool = open_pool(settings, &repo.store_dir().join("pool"))?;
+            if settings.upload {
+                upload_now_and_then(Arc::downgrade(&pool), Arc::downgrade(main), settings.refresh_every)?;
+            }
+            Ok(pool)
+        }
     }
+}
+
+fn open_pool(settings: &PoolSettings, dir: &Path) -> Result<Arc<Pool>, ApiError> {
+    let options = PoolOptions {
+        url: settings.url.clone(),
+        endpoint: settings.endpoint.clone(),
+        region: settings.region.clone(),
+        credentials_file: settings.credentials_file.clone(),
+        cache_bytes: settings.cache_bytes,
+        refresh_every: settings.refresh_every,
+    };
+    // Each pool has a directory of its own, for two may stand in one list.
+    let name: String = settings.url.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    Pool::open(&options, &dir.join(name)).map_err(|error| ApiError::new(error.kind(), error.to_string()))
+}
+
+/// Uploads what is sealed, for as long as the store is open. A failed upload is tried again the next time.
+fn upload_now_and_then(pool: Weak<Pool>, store: Weak<Store>, every: Duration) -> Result<(), ApiError> {
+    let work = move || {
+        let mut waited = every;
+        while let (Some(pool), Some(store)) = (pool.upgrade(), store.upgrade()) {
+            if waited >= every {
+                waited = Duration::ZERO;
+                match pool.upload(&store) {
+                    Ok(done) if done.segments > 0 => {
+                        tracing::info!(segments = done.segments, bytes = done.bytes, "uploaded")
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "segments could not be uploaded; tried again later"),
+                }
+            }
+            drop((pool, store));
+            // In short steps, so that the thread ends soon after the store is closed.
+            std::thread::sleep(UPLOAD_STEP);
+            waited += UPLOAD_STEP;
+        }
+    };
+    let started = std::thread::Builder::new().name("pool-upload".into()).spawn(work);
+    started.map(drop).map_err(|error| ApiError::internal(format!("cannot start a thread: {error}")))
 }
 
 /// One cache before all that is only read.

@@ -9,7 +9,7 @@ use merkury_core::{Block, BlockGet, BlockHas, BlockPut, BoxFuture, Cid, GetError
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::blocks::{BlockOptions, Blocks, Checked, Place, Purpose};
+use crate::blocks::{BlockOptions, Blocks, Checked, Place, Purpose, SealedSegment, SegmentEntry};
 use crate::disk::{Counted, Counters, Counts, Disk, Open, RealDisk};
 use crate::gc::{self, Collection, Sources};
 use crate::meta::Tables;
@@ -483,6 +483,16 @@ impl Store {
 
     pub(crate) fn put_blocks(&self, blocks: Vec<Block>) -> Result<(), StoreError> {
         self.blocks.put_many(blocks, Purpose::Put, |bytes| self.admit(bytes))
+    }
+
+    /// The segments that are not written to any more.
+    pub fn sealed_segments(&self) -> Result<Vec<SealedSegment>, StoreError> {
+        self.blocks.sealed_segments()
+    }
+
+    /// The blocks that live in a segment, in the order of the file.
+    pub fn segment_entries(&self, number: u32) -> Result<Vec<SegmentEntry>, StoreError> {
+        self.blocks.segment_entries(number)
     }
 
     /// From now on the blocks of `keeper` count as stored, and are collected with the others; see [`Outside`].

@@ -1,6 +1,6 @@
-//! Installs the peers into the cache, once: Kubo built from a Go module of ours, Node 24 with Helia from npm.
+//! Installs the peers into the cache, once: Kubo and an S3 server built from Go modules of ours, Node 24 with Helia from npm.
 //!
-//! Both are named by files under `peers/` that pin every version. A stamp in the cache holds the content of those files;
+//! All are named by files under `peers/` that pin every version. A stamp in the cache holds the content of those files;
 //! while it is equal nothing is done. What cannot be had is an error: no suite is skipped for want of its peer.
 
 use crate::exec::Exec;
@@ -32,7 +32,35 @@ pub(crate) fn node_bin() -> Res<PathBuf> {
 /// Installs what is missing.
 pub(crate) fn all() -> Res<()> {
     say::step("install Kubo", kubo)?;
+    say::step("install an S3 server", s3)?;
     say::step("install Node and Helia", node)
+}
+
+/// Where the S3 server is installed.
+pub(crate) fn s3_bin() -> Res<PathBuf> {
+    Ok(paths::cache()?.join("bin/gofakes3"))
+}
+
+fn s3() -> Res<()> {
+    let bin = s3_bin()?;
+    let module = paths::root().join("peers/s3");
+    let stamp = Stamp::of(&bin.with_file_name("gofakes3.stamp"), &[module.join("go.mod"), module.join("go.sum")])?;
+    if bin.exists() && stamp.holds() {
+        say::line(format!("  gofakes3 is at {}", bin.display()));
+        return Ok(());
+    }
+    need("go", "version", "Go 1.26 or newer (go.dev, or the package golang of a new enough Debian)")?;
+    let bin_dir = bin.parent().ok_or("the cache folder has no parent")?;
+    paths::make_dir(bin_dir)?;
+    Exec::new("go")
+        .args(["install", "-trimpath", "github.com/johannesboyne/gofakes3/cmd/gofakes3"])
+        .dir(&module)
+        .env("GOBIN", bin_dir.display().to_string())
+        .env("GOFLAGS", "-mod=readonly -buildvcs=false")
+        .deadline(BUILD_DEADLINE)
+        .run()
+        .map_err(|e| format!("gofakes3 cannot be built (it needs Go 1.26 and the Go module proxy): {e}"))?;
+    stamp.write()
 }
 
 fn kubo() -> Res<()> {

@@ -14,6 +14,8 @@ mod helia;
 mod hostile;
 mod interop;
 mod mfs;
+mod migrate;
+mod pool;
 mod rpc_client;
 mod trees;
 
@@ -51,6 +53,12 @@ const SUITES: &[Suite] = &[
     ("gateway", "the same requests to both gateways give the same answers", gateway::run),
     ("sharness", "Kubo's own shell scripts, the quick ones: what passed still passes", compat::sharness),
     ("testcli", "Kubo's own Go tests of a program, the quick ones: what passed still passes", compat::testcli),
+    (
+        "migrate",
+        "Kubo's repositories taken over by directory and RPC, killed on the way, and read in place",
+        migrate::run,
+    ),
+    ("pool", "several nodes share one pool of segments in a real S3 server", pool::run),
     ("hostile", "hostile inputs over the wire get the expected verdict", hostile::run),
 ];
 

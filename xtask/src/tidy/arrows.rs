@@ -8,11 +8,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("api", &["core"]),
     ("store", &["core"]),
     ("kubo", &["core"]),
+    ("backends", &["core", "store"]),
     ("unixfs", &["core"]),
     ("bitswap", &["core"]),
     ("http", &[]),
     ("net", &["core", "bitswap"]),
-    ("node", &["core", "api", "store", "kubo", "unixfs", "bitswap", "net"]),
+    ("node", &["core", "api", "store", "kubo", "backends", "unixfs", "bitswap", "net"]),
     ("commands", &["core", "api", "http"]),
     ("gateway", &["core", "api", "http"]),
     ("testkit", &["core"]),
@@ -26,7 +27,9 @@ const KEPT: &[(&str, &[&str])] = &[
     ("hickory-resolver", &["net"]),
     ("redb", &["store"]),
     ("hyper", &["http", "commands", "kubo"]),
-    ("tokio", &["http", "kubo", "net", "node", "commands", "gateway", "testkit", "merkury"]),
+    ("object_store", &["backends"]),
+    ("reqwest", &["backends"]),
+    ("tokio", &["http", "kubo", "backends", "net", "node", "commands", "gateway", "testkit", "merkury"]),
 ];
 
 pub(super) fn check(files: &[File]) -> Vec<Finding> {

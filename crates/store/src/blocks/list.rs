@@ -27,14 +27,14 @@ impl Blocks {
         Ok(Records { blocks: self, segments: segments.into_iter(), scan: None })
     }
 
-    fn open_segment(&self, segment: u32) -> Result<(Arc<dyn DiskFile>, u64), StoreError> {
+    pub(super) fn open_segment(&self, segment: u32) -> Result<(Arc<dyn DiskFile>, u64), StoreError> {
         let file = self.segments.file(segment)?;
         let len = file.len().map_err(|e| StoreError::io("read", &self.segments.path(segment), e))?;
         Ok((file, len))
     }
 
     /// Whether the index says that this block is at this place.
-    fn lives_at(&self, cid: &Cid, place: Place) -> bool {
+    pub(super) fn lives_at(&self, cid: &Cid, place: Place) -> bool {
         self.place(cid) == Some(place)
     }
 }

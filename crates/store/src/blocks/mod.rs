@@ -27,6 +27,7 @@ mod record;
 mod recover;
 mod removed;
 mod scan;
+mod sealed;
 mod segments;
 mod slab;
 mod verify;
@@ -44,6 +45,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 pub(crate) use index::{Codec, Edges, Id, Index, Links, Name, Place, Purpose, Seed, Usage};
 pub(crate) use mend::Damaged;
 pub(crate) use prepare::{links_of, names_of_root};
+pub use sealed::{SealedSegment, SegmentEntry};
 pub(crate) use verify::Checked;
 pub use verify::{Verified, VerifyOptions, VerifyPlace};
 
