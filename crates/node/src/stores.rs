@@ -21,8 +21,8 @@ use crate::config::stores::{Layer, PoolSettings, StoreSettings};
 use crate::inner::{repo_error, store_error};
 use crate::kubo_view::{KuboView, kubo_error};
 
-/// Between two looks of the uploading thread whether the store is still open.
-const UPLOAD_STEP: Duration = Duration::from_millis(500);
+/// Between two looks whether the fast disk holds too much.
+const SETTLE_EVERY: Duration = Duration::from_secs(5);
 
 /// The stores of a node.
 pub(crate) struct Stores {
@@ -61,6 +61,7 @@ pub(crate) fn open(repo: &Repo, config: &Value, index: IndexFile) -> Result<Stor
     let settings = StoreSettings::read(config, repo.path())?;
     let mut options = Options::default();
     options.segment_bytes = settings.segment_bytes;
+    options.slow_dir = settings.slow_dir.clone();
     options.limit_bytes = View(config).storage_limit()?;
     options.established = is_established(repo);
     let main = match index {
@@ -68,6 +69,9 @@ pub(crate) fn open(repo: &Repo, config: &Value, index: IndexFile) -> Result<Stor
         IndexFile::BuildAnew => Store::open_without_index(&repo.store_dir(), options),
     };
     let main = main.map_err(store_error)?;
+    if settings.slow_dir.is_some() {
+        settle_now_and_then(Arc::downgrade(&main), settings.fast_bytes_max)?;
+    }
     let mut locks = Vec::new();
     let mut top: Arc<dyn BlockStore> = main.clone();
     let mirror = open_mirror(&main, &settings.mirrors, &mut locks)?;
@@ -201,29 +205,43 @@ fn open_pool(settings: &PoolSettings, dir: &Path) -> Result<Arc<Pool>, ApiError>
     Pool::open(&options, &dir.join(name)).map_err(|error| ApiError::new(error.kind(), error.to_string()))
 }
 
-/// Uploads what is sealed, for as long as the store is open. A failed upload is tried again the next time.
-fn upload_now_and_then(pool: Weak<Pool>, store: Weak<Store>, every: Duration) -> Result<(), ApiError> {
-    let work = move || {
-        let mut waited = every;
-        while let (Some(pool), Some(store)) = (pool.upgrade(), store.upgrade()) {
-            if waited >= every {
-                waited = Duration::ZERO;
-                match pool.upload(&store) {
-                    Ok(done) if done.segments > 0 => {
-                        tracing::info!(segments = done.segments, bytes = done.bytes, "uploaded")
-                    }
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!(%error, "segments could not be uploaded; tried again later"),
-                }
-            }
-            drop((pool, store));
-            // In short steps, so that the thread ends soon after the store is closed.
-            std::thread::sleep(UPLOAD_STEP);
-            waited += UPLOAD_STEP;
+/// Moves the oldest segments to the slow disk, for as long as the store is open.
+fn settle_now_and_then(store: Weak<Store>, fast_bytes_max: u64) -> Result<(), ApiError> {
+    now_and_then("settle", SETTLE_EVERY, move || {
+        let Some(store) = store.upgrade() else { return false };
+        match store.settle(fast_bytes_max) {
+            Ok(done) if done.segments > 0 => tracing::info!(segments = done.segments, bytes = done.bytes, "moved"),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "segments could not be moved to the slow disk; tried again later"),
+        }
+        true
+    })
+}
+
+/// Does `work` on a thread of its own every so often, until it answers `false`.
+fn now_and_then(name: &str, every: Duration, mut work: impl FnMut() -> bool + Send + 'static) -> Result<(), ApiError> {
+    let run = move || {
+        while work() {
+            std::thread::sleep(every);
         }
     };
-    let started = std::thread::Builder::new().name("pool-upload".into()).spawn(work);
+    let started = std::thread::Builder::new().name(name.into()).spawn(run);
     started.map(drop).map_err(|error| ApiError::internal(format!("cannot start a thread: {error}")))
+}
+
+/// Uploads what is sealed, for as long as the store is open. A failed upload is tried again the next time.
+fn upload_now_and_then(pool: Weak<Pool>, store: Weak<Store>, every: Duration) -> Result<(), ApiError> {
+    now_and_then("pool-upload", every, move || {
+        let (Some(pool), Some(store)) = (pool.upgrade(), store.upgrade()) else { return false };
+        match pool.upload(&store) {
+            Ok(done) if done.segments > 0 => {
+                tracing::info!(segments = done.segments, bytes = done.bytes, "uploaded");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "segments could not be uploaded; tried again later"),
+        }
+        true
+    })
 }
 
 /// One cache before all that is only read.

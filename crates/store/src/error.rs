@@ -48,6 +48,12 @@ pub enum StoreError {
         /// The first failure.
         why: String,
     },
+    /// Segments are on a second disk that is not there.
+    #[error("segments of this store are in {path}, which is not there; mount that disk, or set its path", path = path.display())]
+    SlowDiskMissing {
+        /// Where they were.
+        path: PathBuf,
+    },
     /// A file of ours does not hold what it must.
     #[error("{path} is damaged at byte {offset}: {why}", path = path.display())]
     Damaged {
@@ -176,6 +182,7 @@ impl StoreError {
             Self::NotHere { .. } | Self::NotPinned { .. } | Self::Incomplete { .. } => ErrorKind::NotFound,
             Self::Pinned { .. } | Self::PinnedIndirectly { .. } => ErrorKind::Conflict,
             Self::InUse { .. } => ErrorKind::Busy,
+            Self::SlowDiskMissing { .. } => ErrorKind::Unavailable,
         }
     }
 

@@ -32,7 +32,7 @@ mod walk;
 mod why;
 pub mod wrap;
 
-pub use blocks::{SealedSegment, SegmentEntry};
+pub use blocks::{SealedSegment, SegmentEntry, Settled};
 pub use blocks::{Verified, VerifyOptions, VerifyPlace};
 pub use clock::Clock;
 pub use disk::Counts;

@@ -9,7 +9,7 @@ use merkury_core::{Block, BlockGet, BlockHas, BlockPut, BoxFuture, Cid, GetError
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::blocks::{BlockOptions, Blocks, Checked, Place, Purpose, SealedSegment, SegmentEntry};
+use crate::blocks::{BlockOptions, Blocks, Checked, Place, Purpose, SealedSegment, SegmentEntry, Settled};
 use crate::disk::{Counted, Counters, Counts, Disk, Open, RealDisk};
 use crate::gc::{self, Collection, Sources};
 use crate::meta::Tables;
@@ -41,6 +41,8 @@ pub struct Options {
     pub clock: Clock,
     /// How many bytes the files may have; `None` is no limit. See [`Store::set_limit`].
     pub limit_bytes: Option<u64>,
+    /// A directory on a slower disk, for the oldest segments; see [`Store::settle`].
+    pub slow_dir: Option<PathBuf>,
     /// The store was used before and has pins: a missing record of them is damage, not a new store.
     pub established: bool,
 }
@@ -55,6 +57,7 @@ impl Default for Options {
             read_check: ReadCheck::default(),
             clock: Clock::system(),
             limit_bytes: None,
+            slow_dir: None,
             established: false,
         }
     }
@@ -141,12 +144,12 @@ type Also = Box<dyn Fn() + Send + Sync>;
 impl Store {
     /// Opens the store in `dir`, which is made when first written to. Pins, roots and tables are read when first asked for.
     pub fn open(dir: &Path, options: Options) -> Result<Arc<Self>, StoreError> {
-        let Options { disk, segment_bytes, slab_bytes, checkpoint_bytes, read_check, clock, limit_bytes, established } =
-            options;
+        let Options { disk, segment_bytes, slab_bytes, checkpoint_bytes, read_check, clock, .. } = options;
+        let Options { limit_bytes, slow_dir, established, .. } = options;
         let counters = Arc::new(Counters::default());
         let disk: Arc<dyn Disk> = Arc::new(Counted::new(disk, counters.clone()));
         let segment_bytes = segment_bytes.min(SEGMENT_BYTES_MAX);
-        let block_options = BlockOptions { segment_bytes, slab_bytes, checkpoint_bytes, read_check, clock };
+        let block_options = BlockOptions { segment_bytes, slab_bytes, checkpoint_bytes, read_check, clock, slow_dir };
         let blocks = Blocks::open(&disk, dir, block_options)?;
         let store = Self {
             dir: dir.to_owned(),
@@ -483,6 +486,15 @@ impl Store {
 
     pub(crate) fn put_blocks(&self, blocks: Vec<Block>) -> Result<(), StoreError> {
         self.blocks.put_many(blocks, Purpose::Put, |bytes| self.admit(bytes))
+    }
+
+    /// Moves the oldest segments to the slow disk ([`Options::slow_dir`]) until the fast one holds at most `fast_bytes_max` of
+    /// sealed ones. Does nothing while a collection runs, and without a slow disk.
+    pub fn settle(&self, fast_bytes_max: u64) -> Result<Settled, StoreError> {
+        match self.collecting.try_lock() {
+            Some(_alone) => self.blocks.settle(fast_bytes_max),
+            None => Ok(Settled::default()),
+        }
     }
 
     /// The segments that are not written to any more.

@@ -15,8 +15,12 @@ const READ_CACHE: &str = "Merkury.Store.ReadCache";
 const MIRRORS: &str = "Merkury.Store.Mirrors";
 const LAYERS: &str = "Merkury.Store.Layers";
 const SEGMENT_SIZE: &str = "Merkury.Store.SegmentSize";
+const SLOW_PATH: &str = "Merkury.Store.SlowPath";
+const FAST_MAX: &str = "Merkury.Store.FastMax";
 /// Segments are this long unless something is said.
 const SEGMENT_BYTES: u64 = 256 << 20;
+/// What stays on the fast disk when there is a slow one and nothing is said.
+const FAST_BYTES_MAX: u64 = 10 << 30;
 /// Shorter ones would be more files than blocks.
 const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 
@@ -72,6 +76,10 @@ pub(crate) struct StoreSettings {
     pub(crate) layers: Vec<Layer>,
     /// A segment is left when it is this long.
     pub(crate) segment_bytes: u64,
+    /// A directory on a slower disk, for the oldest segments.
+    pub(crate) slow_dir: Option<PathBuf>,
+    /// Bytes of sealed segments that stay on the disk of the repository.
+    pub(crate) fast_bytes_max: u64,
 }
 
 impl StoreSettings {
@@ -89,6 +97,8 @@ impl StoreSettings {
             mirrors: view.list(MIRRORS)?.into_iter().map(|path| repo.join(path)).collect(),
             layers,
             segment_bytes: view.size(SEGMENT_SIZE, SEGMENT_BYTES)?.max(SEGMENT_BYTES_MIN),
+            slow_dir: Some(view.text(SLOW_PATH, "")?).filter(|path| !path.is_empty()).map(|path| repo.join(path)),
+            fast_bytes_max: view.size(FAST_MAX, FAST_BYTES_MAX)?,
         })
     }
 }
@@ -130,17 +140,25 @@ mod tests {
     #[test]
     fn the_section_is_read_and_checked() {
         let defaults = StoreSettings::read(&json!({}), Path::new("/r")).unwrap();
-        let expected = StoreSettings { kubo_in_place: true, segment_bytes: 256 << 20, ..StoreSettings::default() };
+        let expected = StoreSettings {
+            kubo_in_place: true,
+            segment_bytes: 256 << 20,
+            fast_bytes_max: 10 << 30,
+            ..StoreSettings::default()
+        };
         assert_eq!(defaults, expected);
         let config = json!({"Merkury": {"Store": {
             "KuboInPlace": false,
             "ReadCache": "64MiB",
             "Mirrors": ["/disk2/copy", "copy"],
+            "SlowPath": "/hdd/segments",
+            "FastMax": "50GiB",
             "Layers": [{"Type": "kubo", "Path": "/home/me/.ipfs"}, {"Type": "merkury", "Path": "../old"}],
         }}});
         let read = StoreSettings::read(&config, Path::new("/r")).unwrap();
         assert!(!read.kubo_in_place);
         assert_eq!(read.read_cache_bytes, 64 << 20);
+        assert_eq!((read.slow_dir, read.fast_bytes_max), (Some("/hdd/segments".into()), 50 << 30));
         assert_eq!(read.mirrors, [PathBuf::from("/disk2/copy"), PathBuf::from("/r/copy")]);
         assert_eq!(read.layers, [Layer::Kubo("/home/me/.ipfs".into()), Layer::Merkury("/r/../old".into())]);
         let config = json!({"Merkury": {"Store": {"Layers": [

@@ -1,6 +1,6 @@
 //! Blocks: append-only segments, and an index in memory that says where each block is.
 //!
-//! Parts, from the file up: [`record`] (the bytes of a segment: a CAR v1 file), [`segments`] (the files), [`scan`] (reading
+//! Parts, from the file up: [`record`] (the bytes of a segment: a CAR v1 file), [`segments`] (the files), [`tier`] (a second disk), [`scan`] (reading
 //! one through), [`slab`] and [`writer`] (appending), [`ahead`] (long reads), [`index`] and [`index_files`] (finding), [`recover`] (opening),
 //! [`prepare`] (what is worked out before a put), [`commit`] (making durable), [`list`] (which there are), [`verify`] and [`mend`]
 //! (whether they are whole), [`collect`] (for garbage collection), [`removed`] (removals that outlive the index), this file
@@ -30,10 +30,11 @@ mod scan;
 mod sealed;
 mod segments;
 mod slab;
+mod tier;
 mod verify;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -46,6 +47,7 @@ pub(crate) use index::{Codec, Edges, Id, Index, Links, Name, Place, Purpose, See
 pub(crate) use mend::Damaged;
 pub(crate) use prepare::{links_of, names_of_root};
 pub use sealed::{SealedSegment, SegmentEntry};
+pub use tier::Settled;
 pub(crate) use verify::Checked;
 pub use verify::{Verified, VerifyOptions, VerifyPlace};
 
@@ -59,6 +61,7 @@ use prepare::Prepared;
 use record::{HEAD_BYTES_USUAL, HeadError, SEGMENT_HEADER, decode_head, encode_head};
 use removed::RemovedLog;
 use segments::Segments;
+use tier::Slow;
 use writer::Writer;
 
 /// How often a read is tried again because the record was moved meanwhile, or did not match the first time.
@@ -72,6 +75,8 @@ pub(crate) struct BlockOptions {
     pub(crate) checkpoint_bytes: u64,
     pub(crate) read_check: ReadCheck,
     pub(crate) clock: Clock,
+    /// A second directory for segments.
+    pub(crate) slow_dir: Option<PathBuf>,
 }
 
 /// The blocks of a store.
@@ -103,7 +108,8 @@ pub(crate) struct Blocks {
 impl Blocks {
     /// Opens the blocks in `dir`. Makes nothing: the first put does.
     pub(crate) fn open(disk: &Arc<dyn Disk>, dir: &Path, options: BlockOptions) -> Result<Self, StoreError> {
-        let segments = Arc::new(Segments::new(disk.clone(), dir.join("segments")));
+        let slow = Slow::open(&**disk, dir, options.slow_dir.as_deref())?;
+        let segments = Arc::new(Segments::new(disk.clone(), dir.join("segments"), slow));
         let removed = RemovedLog::new(disk.clone(), dir.join("removed.log"));
         let found = recover::recover(disk, dir, &segments, &removed, options.checkpoint_bytes)?;
         let BlockOptions { segment_bytes, slab_bytes, read_check, clock, .. } = options;

@@ -1,12 +1,13 @@
-//! The segment files by number, opened when first read and kept open, up to a limit.
+//! The segment files by number, on one disk or two, opened when first read and kept open, up to a limit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::record::{segment_file_name, segment_of_file_name};
+use super::tier::Slow;
 use crate::StoreError;
 use crate::disk::{Disk, DiskFile, Open};
 
@@ -15,14 +16,16 @@ const OPEN_MAX: usize = 256;
 
 /// The directory of segments.
 pub(crate) struct Segments {
-    disk: Arc<dyn Disk>,
+    pub(super) disk: Arc<dyn Disk>,
     dir: PathBuf,
+    /// A second directory, on a slower disk.
+    pub(super) slow: Option<Slow>,
     open: Mutex<BTreeMap<u32, Arc<dyn DiskFile>>>,
 }
 
 impl Segments {
-    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
-        Self { disk, dir, open: Mutex::new(BTreeMap::new()) }
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, slow: Option<Slow>) -> Self {
+        Self { disk, dir, slow, open: Mutex::new(BTreeMap::new()) }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -30,17 +33,22 @@ impl Segments {
     }
 
     pub(crate) fn path(&self, segment: u32) -> PathBuf {
-        self.dir.join(segment_file_name(segment))
+        let slow = self.slow.as_ref().and_then(|slow| slow.path(segment));
+        slow.unwrap_or_else(|| self.dir.join(segment_file_name(segment)))
     }
 
     /// The segments there are, with their lengths. Other files in the directory are passed over.
     pub(crate) fn list(&self) -> Result<BTreeMap<u32, u64>, StoreError> {
         let names = match self.disk.list(&self.dir) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             other => other.map_err(|e| StoreError::io("list", &self.dir, e))?,
         };
+        let mut numbers: BTreeSet<u32> = names.iter().filter_map(|name| segment_of_file_name(name)).collect();
+        if let Some(slow) = &self.slow {
+            numbers.extend(slow.list(&*self.disk, &numbers)?);
+        }
         let mut found = BTreeMap::new();
-        for segment in names.iter().filter_map(|name| segment_of_file_name(name)) {
+        for segment in numbers {
             let len = self.file(segment)?.len().map_err(|e| StoreError::io("read", &self.path(segment), e))?;
             found.insert(segment, len);
         }
@@ -52,8 +60,16 @@ impl Segments {
         if let Some(file) = self.open.lock().get(&segment) {
             return Ok(file.clone());
         }
-        let path = self.path(segment);
-        let file = self.disk.open(&path, Open::Read).map_err(|e| StoreError::io("open", &path, e))?;
+        let mut path = self.path(segment);
+        let file = match self.disk.open(&path, Open::Read) {
+            // Moved to the slow disk just now.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.path(segment) != path => {
+                path = self.path(segment);
+                self.disk.open(&path, Open::Read)
+            }
+            other => other,
+        };
+        let file = file.map_err(|e| StoreError::io("open", &path, e))?;
         let mut open = self.open.lock();
         while open.len() >= OPEN_MAX && open.pop_first().is_some() {}
         open.insert(segment, file.clone());
@@ -82,12 +98,21 @@ impl Segments {
 
     /// Removes a segment, if it is there: opening removes those in which nothing is. Readers that have it open go on.
     pub(crate) fn remove(&self, segment: u32) -> Result<(), StoreError> {
-        self.open.lock().remove(&segment);
+        self.forget_open(segment);
         let path = self.path(segment);
+        if let Some(slow) = &self.slow {
+            // After a crash in the middle of a move it is on both disks.
+            slow.remove(&*self.disk, segment)?;
+        }
         match self.disk.remove(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io("remove", &path, error)),
             _ => Ok(()),
         }
+    }
+
+    /// The next reader opens the file anew.
+    pub(super) fn forget_open(&self, segment: u32) {
+        self.open.lock().remove(&segment);
     }
 
     /// Makes the names of new segments durable, and the directory's own name.

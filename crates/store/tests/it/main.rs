@@ -13,5 +13,6 @@ mod model;
 mod pins;
 mod repo;
 mod support;
+mod tier;
 mod why;
 mod wrap;
