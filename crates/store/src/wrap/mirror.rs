@@ -94,7 +94,7 @@ impl Mirror {
     }
 
     /// From the first copy that has it whole; the first store gets it back.
-    fn from_copies(&self, cid: &Cid) -> Option<Block> {
+    fn get_from_any(&self, cid: &Cid) -> Option<Block> {
         let block = self.copies.iter().find_map(|copy| match copy.store.get(cid) {
             Ok(found) => found,
             Err(error) => {
@@ -137,7 +137,7 @@ impl BlockGet for Mirror {
         let first = self.first.get_local(cid);
         match first {
             Ok(Some(_)) => first,
-            Ok(None) | Err(_) => self.from_copies(cid).map_or(first, |block| Ok(Some(block))),
+            Ok(None) | Err(_) => self.get_from_any(cid).map_or(first, |block| Ok(Some(block))),
         }
     }
 }
