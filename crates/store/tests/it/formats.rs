@@ -41,15 +41,18 @@ fn frozen(name: &str) -> SimDisk {
     disk
 }
 
+/// When the pin of one of them ends, in the repositories that have expiry.
+const EXPIRES: u64 = 96_403_547_502;
+
 /// What the repositories of all versions hold.
-fn assert_whole(store: &Store) {
+fn assert_whole(store: &Store, expires_unix_secs: Option<u64>) {
     assert!(store.damage().is_empty() && store.metadata_damage().unwrap().is_empty());
     let listed: Vec<Pin> = store.pins().list().unwrap().map(Result::unwrap).collect();
     let wanted = [
         Pin::new(cid(DIRECTORY), PinKind::Recursive, "site"),
         Pin::new(cid(EMPTY_DIRECTORY), PinKind::Recursive, ""),
         Pin::new(cid(ONE_FILE), PinKind::Direct, "one file"),
-        Pin::new(cid(PLAIN), PinKind::Recursive, ""),
+        Pin { expires_unix_secs, ..Pin::new(cid(PLAIN), PinKind::Recursive, "") },
         Pin::new(cid(RAW_FILE), PinKind::Recursive, ""),
     ];
     assert!(wanted.iter().all(|pin| listed.contains(pin)) && listed.len() == wanted.len(), "{listed:?}");
@@ -70,13 +73,13 @@ fn version_1_opens_migrates_and_collects() {
     let old = disk.contents(&log).unwrap();
     assert_eq!(old[8], 1, "the fixture has the old format");
     let store = open(&disk);
-    assert_whole(&store);
+    assert_whole(&store, None);
     assert_eq!(disk.contents(&log).unwrap(), old, "reading does not migrate");
     store.meta().set("t", b"k", b"v").unwrap();
     assert_eq!(disk.contents(&log).unwrap()[8], 2);
-    assert_whole(&store);
+    assert_whole(&store, None);
     let store = open(&disk.after_crash(1));
-    assert_whole(&store);
+    assert_whole(&store, None);
     let mut removed = Vec::new();
     store
         .gc(&Default::default(), &mut |event| match event {
@@ -108,13 +111,32 @@ fn a_cut_at_any_step_of_migrating_leaves_the_old_or_the_new() {
                 disk.set_fault(fault);
                 let is_done = store.meta().set("t", b"k", b"v").is_ok();
                 let store = open(&disk.after_crash(seed));
-                assert_whole(&store);
+                assert_whole(&store, None);
                 let value = store.meta().get("t", b"k").unwrap();
                 assert!(value.is_some() || !is_done, "{fault:?}");
                 store.meta().set("t", b"k", b"v2").unwrap();
-                assert_whole(&store);
+                assert_whole(&store, None);
             }
         }
+    }
+}
+
+#[test]
+fn version_2_opens_with_and_without_its_index() {
+    let file = |name: &str| Path::new(DIR).join(name);
+    let whole = frozen("v2");
+    for name in ["meta.log", "index", "index.delta"] {
+        assert_eq!(whole.contents(&file(name)).unwrap()[8], 2, "{name} has the format");
+    }
+    for lost in [&[][..], &["index"], &["index.delta"], &["index", "index.delta"]] {
+        let disk = frozen("v2");
+        lost.iter().for_each(|name| merkury_store::disk::Disk::remove(&disk, &file(name)).unwrap());
+        let store = open(&disk);
+        // What was removed stays so, by `removed.log`.
+        assert_whole(&store, Some(EXPIRES));
+        assert_eq!(store.pins().next_expiry().unwrap(), Some(EXPIRES));
+        store.meta().set("t", b"k", b"v").unwrap();
+        assert_whole(&open(&disk.after_crash(3)), Some(EXPIRES));
     }
 }
 
