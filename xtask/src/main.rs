@@ -38,6 +38,7 @@ cargo xtask COMMAND
     --quick            fewer rounds in the long suites
     --seed N           another seed for generated input (printed by every run)
   compat               run Kubo's own suites whole and write docs/internals/compatibility.md
+    --from LIST LIST   write it from what the scripts of both suites left of an earlier run
   torture [KIND...]    kills, power cuts, failing system calls, flipped bits: nothing acknowledged is lost
     --list             name the kinds
     --tier T           quick, ci (default: under eight minutes on two cores) or full

@@ -144,7 +144,6 @@ const BEING_BUILT: &[&str] = &[
     "commands/completion/bash",
     "commands/completion/fish",
     "commands/completion/zsh",
-    "diag/profile",
     "files/chcid",
     "files/chmod",
     "files/chroot",

@@ -1,4 +1,5 @@
-//! `cargo xtask compat`: both suites whole, and the page that says what passes, what fails, and why.
+//! `cargo xtask compat`: both suites whole, the page that says what passes, what fails, and why, and the tables that the
+//! quick suites are compared with.
 
 use super::table::{Row, Table};
 use super::tools;
@@ -6,14 +7,22 @@ use crate::peer::install::KUBO_VERSION;
 use crate::{Res, inside, paths, peer, say};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::Path;
 
 const PAGE: &str = "docs/internals/compatibility.md";
 const REASONS: &str = "peers/compat/reasons.txt";
 
 /// `cargo xtask compat`.
 pub(crate) fn command(args: &[String]) -> Res<()> {
-    if let Some(other) = args.first() {
-        return Err(format!("compat takes no arguments, not {other:?}"));
+    match args {
+        [] => {}
+        [flag, short, missing] if flag == "--from" => {
+            return write(
+                &|scripts| tools::sharness_table(scripts, Path::new(short)),
+                &|pattern| tools::testcli_table(pattern, Path::new(missing)),
+            );
+        }
+        other => return Err(format!("compat takes nothing, or --from SHARNESS_LIST TESTCLI_LIST, not {other:?}")),
     }
     if std::env::var_os("MERKURY_INSIDE").is_none() {
         say::step("install Kubo's suites", tools::install)?;
@@ -22,12 +31,28 @@ pub(crate) fn command(args: &[String]) -> Res<()> {
     inside::run(|| {
         let sharness = say::step("sharness", || tools::sharness(&[]))?;
         let testcli = say::step("test/cli", || tools::testcli("."))?;
-        let reasons = Reasons::read()?;
-        paths::write(&paths::root().join(PAGE), page(&sharness, &testcli, &reasons))?;
-        say::line(format!("sharness: {}; test/cli: {}; {PAGE} is written", sharness.summary(), testcli.summary()));
-        let unexplained = [&sharness, &testcli].iter().map(|table| reasons.unexplained(table).len()).sum::<usize>();
-        if unexplained == 0 { Ok(()) } else { Err(format!("{unexplained} failures have no reason in {REASONS}")) }
+        write(&|scripts| Ok(sharness.starting_with(scripts)), &|pattern| Ok(testcli.matching(pattern)))
     })
+}
+
+/// Writes the page and the tables of the quick suites.
+fn write(sharness: &dyn Fn(&[&str]) -> Res<Table>, testcli: &dyn Fn(&str) -> Res<Table>) -> Res<()> {
+    let reasons = Reasons::read()?;
+    let (scripts, tests) = (sharness(&[])?, testcli(".")?);
+    paths::write(&paths::root().join(PAGE), page(&scripts, &tests, &reasons))?;
+    let folder = paths::root().join("peers/compat");
+    paths::write(&folder.join("sharness.txt"), sharness(super::SCRIPTS)?.text())?;
+    paths::write(&folder.join("testcli.txt"), testcli(super::TESTS)?.text())?;
+    say::line(format!("sharness: {}; test/cli: {}; {PAGE} is written", scripts.summary(), tests.summary()));
+    let unexplained: Vec<String> = [&scripts, &tests]
+        .iter()
+        .flat_map(|table| reasons.unexplained(table))
+        .map(|(row, what)| format!("{} {what}", row.name))
+        .collect();
+    if unexplained.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{} failures have no reason in {REASONS}:\n  {}", unexplained.len(), unexplained.join("\n  ")))
 }
 
 /// Why something fails: lines `START REASON`; a failure whose row and name start so has that reason. The longest counts.

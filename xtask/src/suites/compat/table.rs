@@ -55,6 +55,18 @@ impl Table {
         self.0.values().fold((0, 0), |(passes, of), row| (passes + row.passes, of + row.of))
     }
 
+    /// The rows whose names start so.
+    pub(super) fn starting_with(&self, starts: &[&str]) -> Self {
+        let wanted = |name: &str| starts.is_empty() || starts.iter().any(|start| name.starts_with(start));
+        Self(self.0.iter().filter(|(name, _)| wanted(name)).map(|(name, row)| (name.clone(), row.clone())).collect())
+    }
+
+    /// The rows of Go tests whose names match a pattern of the suites.
+    pub(super) fn matching(&self, pattern: &str) -> Self {
+        let rows = self.0.iter().filter(|(name, _)| super::tools::test_matches(name, pattern));
+        Self(rows.map(|(name, row)| (name.clone(), row.clone())).collect())
+    }
+
     pub(super) fn summary(&self) -> String {
         let (passes, of) = self.sums();
         format!("{passes} of {of} pass of what Kubo passes here")

@@ -5,7 +5,7 @@ use crate::exec::Exec;
 use crate::paths::Scratch;
 use crate::{Res, paths, peer, say};
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A whole suite takes a quarter of an hour on two cores; the scripts have bounds of their own.
@@ -60,16 +60,22 @@ pub(super) fn sharness(scripts: &[&str]) -> Res<Table> {
     if !last.starts_with("kubo sharness: ") || done.timed_out {
         return Err(format!("the scripts did not run: {last}{}", done.said()));
     }
+    sharness_table(scripts, &list)
+}
+
+/// The table of a run of these scripts, from the list it wrote of those that fall short.
+pub(super) fn sharness_table(scripts: &[&str], list: &Path) -> Res<Table> {
     let mut table = Table::default();
     let baseline = read("baseline/kubo_sharness.txt")?;
+    let wanted = |name: &str| scripts.is_empty() || scripts.iter().any(|start| name.starts_with(start));
     for row in baseline.lines() {
         let mut words = row.split_whitespace();
         let (Some(name), Some(of)) = (words.next(), words.next().and_then(|of| of.parse().ok())) else { continue };
-        if of > 0 && (scripts.is_empty() || scripts.iter().any(|start| name.starts_with(start))) {
+        if of > 0 && wanted(name) {
             table.expect(name, of);
         }
     }
-    let short = String::from_utf8_lossy(&paths::read(&list)?).into_owned();
+    let short = String::from_utf8_lossy(&paths::read(list)?).into_owned();
     let mut lines = short.lines().peekable();
     while let Some(line) = lines.next() {
         let words: Vec<&str> = line.split(' ').collect();
@@ -108,17 +114,23 @@ pub(super) fn testcli(pattern: &str) -> Res<Table> {
     if !last.starts_with("kubo test/cli: ") || done.timed_out {
         return Err(format!("the tests did not run: {last}{}", done.said()));
     }
-    let missing = String::from_utf8_lossy(&paths::read(&list)?).into_owned();
+    let table = testcli_table(pattern, &list)?;
+    match wanted {
+        Some(wanted) if wanted == table.sums().1 => Ok(table),
+        _ => Err(format!("the script counted other tests than {}: {last}", table.sums().1)),
+    }
+}
+
+/// The table of a run of these tests, from the list it wrote of those that are missing.
+pub(super) fn testcli_table(pattern: &str, list: &Path) -> Res<Table> {
+    let missing = String::from_utf8_lossy(&paths::read(list)?).into_owned();
     let missing: HashSet<&str> = missing.lines().collect();
     let baseline = read("baseline/kubo_testcli.txt")?;
     let mut table = Table::default();
     let names: Vec<&str> = tests_that_match(&baseline, pattern);
     names.iter().for_each(|name| table.expect(top(name), 1));
     names.iter().filter(|name| missing.contains(*name)).for_each(|name| table.fail(top(name), name));
-    match wanted {
-        Some(wanted) if wanted == table.sums().1 => Ok(table),
-        _ => Err(format!("the script counted other tests than {}: {last}", table.sums().1)),
-    }
+    Ok(table)
 }
 
 fn read(name: &str) -> Res<String> {
@@ -131,17 +143,17 @@ fn top(name: &str) -> &str {
 }
 
 /// The patterns that are used are `^Test(A|B$|…)` and `.`: enough of an expression to be read here.
+pub(super) fn test_matches(test: &str, pattern: &str) -> bool {
+    let Some(wanted) = pattern.strip_prefix("^Test(").and_then(|rest| rest.strip_suffix(')')) else { return true };
+    let name = top(test).split_once(":Test").map_or("", |(_, name)| name);
+    wanted.split('|').any(|part| match part.strip_suffix('$') {
+        Some(whole) => name == whole,
+        None => name.starts_with(part),
+    })
+}
+
 fn tests_that_match<'a>(baseline: &'a str, pattern: &str) -> Vec<&'a str> {
-    let wanted = pattern.strip_prefix("^Test(").and_then(|rest| rest.strip_suffix(')'));
-    let fits = |test: &str| {
-        let Some(wanted) = wanted else { return true };
-        let name = top(test).split_once(":Test").map_or("", |(_, name)| name);
-        wanted.split('|').any(|part| match part.strip_suffix('$') {
-            Some(whole) => name == whole,
-            None => name.starts_with(part),
-        })
-    };
-    baseline.lines().filter(|test| fits(test)).collect()
+    baseline.lines().filter(|test| test_matches(test, pattern)).collect()
 }
 
 #[cfg(test)]
