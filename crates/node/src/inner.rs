@@ -132,9 +132,20 @@ impl Inner {
             return Ok(open.stores.clone());
         }
         let lock = Arc::new(self.repo.lock().map_err(repo_error)?);
+        self.forget_addresses();
         let stores = Arc::new(stores::open(&self.repo, &self.config.read(), IndexFile::Use)?);
         *slot = Some(OpenStore { stores: stores.clone(), _lock: lock });
         Ok(stores)
+    }
+
+    /// Whoever holds the lock knows that no daemon runs: address files that are there were left by one that was killed,
+    /// and would send others to a port where nobody answers.
+    fn forget_addresses(&self) {
+        for removed in [self.repo.remove_api_address(), self.repo.remove_gateway_address()] {
+            if let Err(error) = removed {
+                tracing::debug!(%error, "an address file of a former daemon stays");
+            }
+        }
     }
 
     /// References to parts of the user's files; switched on by `Experimental.FilestoreEnabled` or `UrlstoreEnabled`.

@@ -45,6 +45,10 @@ pub(crate) async fn run(inner: Weak<Inner>, collects: bool) {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut saved, mut collected) = (Instant::now(), Instant::now());
+    // Kubo takes any text there until it is needed, and so do we.
+    if let Some(Err(error)) = inner.upgrade().filter(|_| collects).map(|inner| period(&inner.config.read())) {
+        tracing::warn!(%error, instead = ?PERIOD_DEFAULT, "the time between collections is not usable");
+    }
     loop {
         let Some(period) = inner.upgrade().map(|inner| period(&inner.config.read())) else { return };
         let period = period.unwrap_or(PERIOD_DEFAULT).max(Duration::from_secs(1));

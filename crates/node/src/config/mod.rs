@@ -118,7 +118,6 @@ pub(crate) fn check(document: &Value) -> Result<(), ConfigError> {
     let view = View(document);
     view.storage_max()?;
     view.number("Datastore.StorageGCWatermark", 90)?;
-    crate::upkeep::period(document)?;
     crate::upkeep::pace(document)?;
     crate::scrub::rate(document)?;
     for key in
