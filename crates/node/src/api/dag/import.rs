@@ -141,6 +141,10 @@ fn pin_roots(
 fn pin_root(handle: &Handle, store: &Store, root: &Cid, options: &DagImportOptions) -> Result<(), ApiError> {
     match store.pins().add(root, PinKind::Recursive, "") {
         Err(StoreError::Incomplete { .. } | StoreError::NotHere { .. }) if !options.local_only => {}
+        // In the words of a read: scripts look for them.
+        Err(StoreError::Incomplete { missing: cid, .. } | StoreError::NotHere { cid }) => {
+            return Err(merkury_core::GetError::NotHere { cid }.into());
+        }
         other => return other.map_err(store_error),
     }
     if !store.has(root) {
