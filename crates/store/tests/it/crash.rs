@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use merkury_core::{Block, BlockPut, Cid};
+use merkury_core::{Block, BlockHas, BlockPut, Cid};
 use merkury_store::disk::sim::{Fault, SimDisk};
-use merkury_store::{GcOptions, PinKind, Store, StoreError};
+use merkury_store::{GcOptions, Pace, PinKind, Store, StoreError};
 
 use crate::support::{DIR, assert_has, node, raw, small};
 
@@ -20,11 +20,14 @@ struct Told {
     blocks: BTreeMap<Cid, Block>,
     /// Acknowledged pins; `None` while an operation on them has not answered.
     pins: BTreeMap<Cid, Option<bool>>,
+    /// Blocks that were removed, as somebody was told, and not put since.
+    gone: BTreeSet<Cid>,
 }
 
 impl Told {
     fn put(&mut self, store: &Store, blocks: &[Block]) -> Result<(), StoreError> {
         let failed = |error| StoreError::Poisoned { why: format!("{error}") };
+        blocks.iter().for_each(|block| drop(self.gone.remove(block.cid())));
         store.put_many(blocks.to_vec()).map_err(failed)?;
         store.commit().map_err(failed)?;
         self.blocks.extend(blocks.iter().map(|block| (block.cid().clone(), block.clone())));
@@ -52,7 +55,24 @@ impl Told {
         store.gc(&GcOptions::default(), &mut |_| {}).map(|_| ())
     }
 
+    /// As [`Told::gc`], for eviction.
+    fn evict(&mut self, store: &Store, keep: &[&Block]) -> Result<(), StoreError> {
+        let keep: BTreeSet<&Cid> = keep.iter().map(|block| block.cid()).collect();
+        self.blocks.retain(|cid, _| keep.contains(cid));
+        store.evict_down_to(store.stat().disk_bytes / 2, &Pace::full()).map(|_| ())
+    }
+
+    fn remove(&mut self, store: &Store, block: &Block) -> Result<(), StoreError> {
+        self.blocks.remove(block.cid());
+        store.remove(std::slice::from_ref(block.cid()))?.remove(0)?;
+        self.gone.insert(block.cid().clone());
+        Ok(())
+    }
+
     fn check(&self, store: &Store, context: &str) {
+        for cid in &self.gone {
+            assert!(!store.has(cid), "{context}: {cid} was removed");
+        }
         for block in self.blocks.values() {
             let found = store.get(block.cid()).unwrap_or_else(|error| panic!("{context}: {error}"));
             assert_eq!(found.as_ref(), Some(block), "{context}: {}", block.cid());
@@ -121,6 +141,10 @@ fn script(disk: &SimDisk, told: &mut Told) -> Result<(), StoreError> {
     keep.push(&last);
     told.gc(&store, &keep)?;
     told.put(&store, &bulk)?;
+    told.remove(&store, &bulk[3])?;
+    told.evict(&store, &keep)?;
+    told.put(&store, &[raw(300, 2000), raw(301, 2000)])?;
+    told.remove(&store, &raw(300, 2000))?;
     Ok(())
 }
 
