@@ -250,7 +250,7 @@ fn nor_does_a_kill_and_a_power_cut_after_it() {
         let disk = disk.after_kill();
         let store = open(&disk).unwrap();
         let late = raw(777, 900);
-        told.put(&store, &[late.clone()]).unwrap();
+        told.put(&store, std::slice::from_ref(&late)).unwrap();
         told.pin(&store, late.cid()).unwrap();
         drop(store);
         for seed in 0..4 {
