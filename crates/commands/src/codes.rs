@@ -174,7 +174,7 @@ pub static CODES: &[Code] = &[
         cause: "It was never published, or its record has expired: records are valid for 48 hours unless told otherwise.",
         next: &["merkury name inspect --verify=NAME record.bin", "merkury name publish /ipfs/CID"],
         exit: 3,
-        says: &["could not resolve name", "routing: not found", "dnslink"],
+        says: &["could not resolve name", "dnslink"],
         ..NONE
     },
     Code {
@@ -214,6 +214,16 @@ pub static CODES: &[Code] = &[
             "strconv.",
             "invalid encoding",
         ],
+        ..NONE
+    },
+    Code {
+        id: "E028",
+        title: "a directory where a file is wanted",
+        meaning: "The path leads to a directory, and the command works on the bytes of a file.",
+        cause: "A name at the end of the path is missing, or the whole directory is meant.",
+        next: &["merkury ls PATH", "merkury get PATH"],
+        exit: 1,
+        says: &["this dag node is a directory"],
         ..NONE
     },
     Code {
@@ -327,6 +337,7 @@ pub static CODES: &[Code] = &[
         cause: "A typing error, or it was removed.",
         next: &["merkury COMMAND --help"],
         exit: 3,
+        says: &["routing: not found"],
         kinds: &[ErrorKind::NotFound],
         ..NONE
     },

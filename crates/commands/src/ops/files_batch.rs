@@ -35,7 +35,7 @@ impl Op for FilesBatch {
         examples: &["printf 'mkdir -p /a\\nwrite -e /a/hello \"hello\\\\n\"\\n' | merkury files batch"],
         args: &[Arg::file("lines", "The commands, one a line.").or_stdin()],
         options: &[Opt::flag(&["base64"], "The data of every write is base64.")],
-        tier: Tier::Common,
+        tier: Tier::Own,
         ..Spec::ADMIN
     };
     type Item = FilesBatchOut;

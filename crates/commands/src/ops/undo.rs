@@ -43,7 +43,7 @@ impl Op for Undo {
             Opt::flag(&["redo"], "Take the last undo back."),
             Opt::flag(&["forget"], "Forget all steps, so that a collection may remove what only they need."),
         ],
-        tier: Tier::Common,
+        tier: Tier::Own,
         ..Spec::ADMIN
     };
     type Item = UndoOut;

@@ -100,11 +100,31 @@ impl Failure {
     }
 }
 
+/// Kubo's words that say little to a person, or name another program, and ours.
+fn own_words(message: &str) -> String {
+    const NETWORK: &str = "this needs the network, and no node runs";
+    let message = message.trim_end();
+    if let Some(rest) = message.strip_prefix("lock ")
+        && let Some(repo) = rest.strip_suffix("/repo.lock: someone else has the lock")
+    {
+        return format!("{repo} is in use by another node");
+    }
+    match message {
+        "context deadline exceeded" => "gave up waiting: the time of --timeout is over".into(),
+        "this dag node is a directory" => "this is a directory, and a file is wanted".into(),
+        _ if message.contains("must be run in online mode") => NETWORK.into(),
+        _ => {
+            let message = message.strip_prefix("lstat ").map_or_else(|| message.to_owned(), |rest| format!("cannot read {rest}"));
+            message.replace("'ipfs ", "'merkury ")
+        }
+    }
+}
+
 /// What failed and why: an error's words up to the first colon, and the rest, unless the colon belongs to a name.
-fn parts(error: &ApiError) -> (&str, Option<&str>) {
-    let message = error.message.trim_end();
+fn parts(error: &ApiError) -> (String, Option<String>) {
+    let message = own_words(&error.message);
     match message.split_once(": ") {
-        Some((what, cause)) if !what.contains(['"', '\'', '/']) => (what, Some(cause)),
+        Some((what, cause)) if !what.contains(['"', '\'', '/']) => (what.to_owned(), Some(cause.to_owned())),
         _ => (message, None),
     }
 }
@@ -120,8 +140,8 @@ fn friendly(error: &ApiError, color: bool) -> String {
     let (what, cause) = parts(error);
     let word = |word: &str, sgr: &str| if color { format!("\x1b[{sgr}m{word}\x1b[0m") } else { word.to_owned() };
     let clean = |text: &str| harmless(text).replace('\n', "\n       ");
-    let mut text = format!("{}: {}\n", word(&format!("error[{}]", code.id), "1;31"), clean(what));
-    text.extend(cause.map(|cause| format!("cause: {}\n", clean(cause))));
+    let mut text = format!("{}: {}\n", word(&format!("error[{}]", code.id), "1;31"), clean(&what));
+    text.extend(cause.map(|cause| format!("cause: {}\n", clean(&cause))));
     for hint in hints(error, code) {
         text.push_str(&format!("{}  {}\n", word("help:", "36"), clean(&hint)));
     }
@@ -182,6 +202,8 @@ mod tests {
             "error[E025]: cannot read the file\ncause: it is gone\nhelp:  merkury ls CID\n"
         );
         assert_eq!(friendly(&ApiError::internal("x"), false), "error[E099]: x\nhelp:  merkury explain E099\n");
+        let locked = ApiError::internal("lock /r/repo.lock: someone else has the lock").hint("merkury shutdown");
+        assert_eq!(friendly(&locked, false), "error[E002]: /r is in use by another node\nhelp:  merkury shutdown\n");
         assert!(friendly(&error, true).starts_with("\x1b[1;31merror[E025]\x1b[0m: cannot"));
     }
 

@@ -390,6 +390,9 @@ merkury --help lists all commands, merkury COMMAND --help says more of one.
 /// Options or commands that a usage error may have meant.
 fn near_hints(message: &str, path: &[&str], node: &tree::Node) -> Vec<String> {
     let word = message.split('"').nth(1).unwrap_or_default();
+    if message.ends_with("use the '-r' flag to specify directories") {
+        return vec![format!("merkury {} -r {}", path.join(" "), message.split('\'').nth(1).unwrap_or("DIRECTORY"))];
+    }
     if message.starts_with("unknown option") {
         let names: Vec<&str> = tree::options_of(path).iter().flat_map(|option| option.names.iter().copied()).collect();
         let dashes = |name: &&str| if name.chars().count() == 1 { format!("-{name}") } else { format!("--{name}") };

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use merkury_commands::text::harmless;
 
-/// Silence after which the first line comes; then each time when so much more has passed.
-const FIRST: Duration = Duration::from_secs(2);
+/// Silence on a terminal after which the line comes, and is drawn anew.
+const FIRST_LIVE: Duration = Duration::from_secs(1);
+/// Silence in a pipe after which the first line comes; each further one comes after twice as long.
+const FIRST_IN_LINES: Duration = Duration::from_secs(2);
 /// The longest silence between two lines.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -26,7 +28,8 @@ pub(super) async fn telling<T, F: Future<Output = Option<String>>>(
 ) -> T {
     let mut work = std::pin::pin!(work);
     let started = Instant::now();
-    let (mut seen, mut silence) = (activity.load(Ordering::Relaxed), FIRST);
+    let first = if live { FIRST_LIVE } else { FIRST_IN_LINES };
+    let (mut seen, mut silence) = (activity.load(Ordering::Relaxed), first);
     let mut is_shown = false;
     loop {
         let out = tokio::select! {
@@ -42,10 +45,10 @@ pub(super) async fn telling<T, F: Future<Output = Option<String>>>(
             return out;
         }
         if now != seen {
-            (seen, silence) = (now, FIRST);
+            (seen, silence) = (now, first);
             continue;
         }
-        silence = (silence * 2).min(if live { FIRST } else { LONGEST });
+        silence = (silence * 2).min(if live { first } else { LONGEST });
         let reason = why().await.map_or_else(|| "still working".to_owned(), |reason| reason);
         let line = format!("{what}: {}s, {}", started.elapsed().as_secs(), harmless(&reason).replace('\n', " "));
         is_shown = true;

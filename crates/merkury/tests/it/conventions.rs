@@ -25,8 +25,20 @@ const SETUP: &str = "\
     && merkury name publish --allow-offline --key=blog /ipfs/$CID && merkury name get $NAME > r.bin \
     && merkury dag export --progress=false $DIR > d.car && echo \"CID=$CID DIR=$DIR NAME=$NAME\" > vars";
 
-/// Commands that end only when they are told to, or need what is not here: a repository of a Kubo, publish-subscribe.
-const NOT_HERE: &[&str] = &["daemon", "log/tail", "migrate", "name/pubsub/cancel", "name/pubsub/subs"];
+/// Commands that end only when they are told to, or need what is not here: a repository of a Kubo, publish-subscribe, a second
+/// node.
+const NOT_HERE: &[&str] = &[
+    "daemon",
+    "log/tail",
+    "migrate",
+    "name/pubsub/cancel",
+    "name/pubsub/subs",
+    "routing/findpeer",
+    "routing/findprovs",
+    "routing/provide",
+    "swarm/connect",
+    "swarm/disconnect",
+];
 
 struct Call {
     exit: i32,

@@ -64,6 +64,7 @@ fn unknown_name(name: &PeerId) -> ApiError {
     ApiError::not_found("could not resolve name")
         .hint(format!("nobody here knows a valid record of {name}; it may have expired"))
         .hint("its owner publishes it again with: merkury name publish")
+        .hint("merkury explain E012")
 }
 
 fn now() -> Stamp {
@@ -204,5 +205,64 @@ fn next_sequence(last: Option<&Record>, options: &PublishOptions) -> Result<u64,
             number.checked_add(1).ok_or_else(too_low)
         }
         _ => Ok(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use merkury_core::keys::{KeyType, Keypair};
+
+    use super::*;
+
+    fn options(value: &str, sequence: Option<u64>) -> PublishOptions {
+        PublishOptions {
+            key: "self".into(),
+            value: value.into(),
+            lifetime: Duration::from_secs(60),
+            ttl: Duration::from_secs(1),
+            sequence,
+            for_old_readers: true,
+            allow_offline: true,
+        }
+    }
+
+    #[test]
+    fn numbers_only_grow() {
+        let pair = Keypair::generate(KeyType::Ed25519).unwrap();
+        let last = |sequence| {
+            let ends = now().after(Duration::from_secs(60));
+            let ttl = Duration::from_secs(1);
+            let says = Statement { value: "/ipfs/a", sequence, ends, ttl, for_old_readers: false };
+            Record::sign(&pair, &says).unwrap()
+        };
+        let next = |last: Option<&Record>, value, sequence| next_sequence(last, &options(value, sequence)).ok();
+        assert_eq!(next(None, "/ipfs/a", None), Some(0));
+        assert_eq!(next(None, "/ipfs/a", Some(0)), None, "a number that is given is one that others may not have");
+        assert_eq!(next(None, "/ipfs/a", Some(7)), Some(7));
+        assert_eq!(next(Some(&last(5)), "/ipfs/a", None), Some(5), "the same path again is the same record");
+        assert_eq!(next(Some(&last(5)), "/ipfs/b", None), Some(6));
+        assert_eq!(next(Some(&last(5)), "/ipfs/b", Some(5)), None);
+        assert_eq!(next(Some(&last(5)), "/ipfs/b", Some(6)), Some(6));
+        assert_eq!(next(Some(&last(u64::MAX)), "/ipfs/b", None), None, "there is no higher one");
+    }
+
+    #[test]
+    fn the_cache_is_bounded_and_forgets() {
+        let state = NameState::default();
+        let record = |ttl| {
+            let pair = Keypair::generate(KeyType::Ed25519).unwrap();
+            let ends = now().after(Duration::from_secs(60));
+            let says = Statement { value: "/ipfs/a", sequence: 1, ends, ttl, for_old_readers: false };
+            (pair.peer_id(), Record::sign(&pair, &says).unwrap())
+        };
+        let (gone, short) = record(Duration::ZERO);
+        state.remember(&gone, &short);
+        assert!(state.cached(&gone).is_none());
+        for _ in 0..CACHED_MAX + 10 {
+            let (name, record) = record(Duration::from_secs(60));
+            state.remember(&name, &record);
+            assert!(state.cached(&name).is_some());
+        }
+        assert_eq!(state.cache.lock().len(), CACHED_MAX);
     }
 }

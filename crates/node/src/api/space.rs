@@ -99,6 +99,17 @@ impl Space for Handle {
     }
 }
 
+/// Bytes for a person: `22.1 GiB`.
+fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut scaled, mut unit) = (bytes as f64, 0);
+    while scaled >= 1024.0 && unit + 1 < units.len() {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{scaled:.1} {}", units[unit]) }
+}
+
 fn good(area: &'static str, what: impl Into<String>) -> Finding {
     Finding { area, health: Health::Good, what: what.into(), next: None }
 }
@@ -150,13 +161,14 @@ impl Inner {
         match self.repo.free_bytes() {
             Err(error) => bad("disk", format!("the file system does not answer: {error}"), "df -h"),
             Ok(free) if free < FREE_BYTES_MIN => {
-                bad("disk", format!("{free} bytes are free on the disk"), "merkury repo gc, or make room on the disk")
+                bad("disk", format!("{} are free on the disk", size(free)), "merkury repo gc, or make room on the disk")
             }
             Ok(_) if max > 0 && used > max => {
-                let what = format!("the repository takes {used} bytes, over Datastore.StorageMax of {max}");
+                let what =
+                    format!("the repository takes {}, over Datastore.StorageMax of {}", size(used), size(max));
                 warning("disk", what, "merkury repo gc, or merkury config Datastore.StorageMax 50GB")
             }
-            Ok(free) => good("disk", format!("{used} bytes used, {free} bytes free")),
+            Ok(free) => good("disk", format!("{} used, {} free", size(used), size(free))),
         }
     }
 

@@ -14,5 +14,6 @@ mod pins;
 mod repo;
 mod support;
 mod tier;
+mod usage;
 mod why;
 mod wrap;
