@@ -94,6 +94,7 @@ impl OpenNode {
 
     /// Starts the network.
     pub async fn go_online(&self, agent: &str) -> Result<(), ApiError> {
+        api::check_name_settings(&self.inner.config.read())?;
         network::start(&self.inner, agent).await
     }
 

@@ -30,7 +30,7 @@ use merkury_core::{BlockGet, ErrorKind};
 pub(crate) use checkup::well;
 pub(crate) use keys::generate as generate_key;
 pub(crate) use mfs::MfsState;
-pub(crate) use name_records::NameState;
+pub(crate) use name_records::{NameState, check_settings as check_name_settings};
 pub(crate) use verify::{decode_place, encode_place};
 
 use crate::getter::{Getter, Reading, Remote};

@@ -10,17 +10,40 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use merkury_api::{ApiError, PublishOptions, Reach};
-use merkury_core::ipns::{Record, RecordError, Statement};
-use merkury_core::stamp::Stamp;
+use merkury_core::ipns::{self, Record, RecordError, Statement};
+use merkury_core::stamp::{Stamp, go_duration};
 use merkury_core::{ErrorKind, PeerId};
 use parking_lot::Mutex;
 
+use crate::config::View;
 use crate::inner::{Handle, Inner, blocking, store_error};
 
 /// Where records are kept.
 const TABLE: &str = "ipns";
 /// Answers remembered; Kubo's `Ipns.ResolveCacheSize`.
 const CACHED_MAX: usize = 128;
+
+/// How long peers may take to name a newer record than the valid one that is kept here.
+const KEPT_WAIT: Duration = Duration::from_secs(5);
+
+/// `Ipns.RepublishPeriod` when nothing is said.
+const REPUBLISH_PERIOD: Duration = Duration::from_secs(4 * 3600);
+
+/// Refuses settings under which records would expire before they are published again, in Kubo's words.
+pub(crate) fn check_settings(document: &serde_json::Value) -> Result<(), ApiError> {
+    let view = View(document);
+    let lifetime = view.duration("Ipns.RecordLifetime", ipns::LIFETIME)?;
+    let period = view.duration("Ipns.RepublishPeriod", REPUBLISH_PERIOD)?;
+    if lifetime >= period {
+        return Ok(());
+    }
+    let (lifetime, period) = (go_duration(lifetime), go_duration(period));
+    Err(ApiError::invalid(format!(
+        "config setting IPNS.RecordLifetime ({lifetime}) must be >= IPNS.RepublishPeriod ({period}), otherwise records \
+         expire before they are republished"
+    ))
+    .hint("merkury config Ipns.RecordLifetime 48h"))
+}
 
 /// What the node knows of names beside the table.
 #[derive(Default)]
@@ -102,7 +125,10 @@ impl Handle {
         let (inner, asked) = (self.inner.clone(), name.clone());
         let kept = blocking(move || inner.kept_record(&asked)).await?;
         let kept = kept.filter(|record| record.verify(name, now()).is_ok());
-        let found = self.fetch_record(name).await;
+        let found = match &kept {
+            Some(_) => tokio::time::timeout(KEPT_WAIT, self.fetch_record(name)).await.unwrap_or_default(),
+            None => self.fetch_record(name).await,
+        };
         let best = [kept, found].into_iter().flatten().max_by_key(|record| record.rank().ok());
         let best = best.ok_or_else(|| unknown_name(name))?;
         self.inner.names.remember(name, &best);
@@ -244,6 +270,17 @@ mod tests {
         assert_eq!(next(Some(&last(5)), "/ipfs/b", Some(5)), None);
         assert_eq!(next(Some(&last(5)), "/ipfs/b", Some(6)), Some(6));
         assert_eq!(next(Some(&last(u64::MAX)), "/ipfs/b", None), None, "there is no higher one");
+    }
+
+    #[test]
+    fn records_must_outlive_the_time_between_two_publishings() {
+        let with = |lifetime: &str, period: &str| {
+            check_settings(&serde_json::json!({ "Ipns": { "RecordLifetime": lifetime, "RepublishPeriod": period } }))
+        };
+        assert!(with("", "").is_ok() && with("8h", "4h").is_ok() && with("4h", "4h").is_ok());
+        let refused = with("1h", "4h").unwrap_err().message;
+        assert!(refused.contains("IPNS.RecordLifetime (1h0m0s) must be >= IPNS.RepublishPeriod (4h0m0s)"), "{refused}");
+        assert!(with("soon", "").is_err());
     }
 
     #[test]
