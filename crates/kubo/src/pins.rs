@@ -121,7 +121,7 @@ mod tests {
         dag_cbor::put_text("cid", &mut value);
         dag_cbor::put_link(&decode(NAMED).unwrap().cid, &mut value);
         dag_cbor::put_text("mode", &mut value);
-        dag_cbor::put_int(1, &mut value);
+        assert!(dag_cbor::put_int(1, &mut value));
         dag_cbor::put_text("metadata", &mut value);
         dag_cbor::put_map(1, &mut value);
         dag_cbor::put_text("k", &mut value);

@@ -113,6 +113,9 @@ fn journals(dir: &Path) -> Result<Vec<u64>, LevelDbError> {
     Ok(numbers)
 }
 
+/// A key and its value.
+type Entry = (Vec<u8>, Vec<u8>);
+
 /// Entries in the order of their keys.
 pub struct Scan<'a> {
     snapshot: &'a Snapshot,
@@ -164,7 +167,7 @@ impl Ord for Head {
 }
 
 impl Scan<'_> {
-    fn advance(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, LevelDbError> {
+    fn advance(&mut self) -> Result<Option<Entry>, LevelDbError> {
         loop {
             self.open_tables()?;
             self.open_memory();

@@ -74,11 +74,15 @@ impl Run<'_> {
                         let _ = say.send(Said::Fatal(error));
                     }
                     // Others may wait to hand over names that nobody will take.
-                    while counts.stop.load(Relaxed) && wanted.lock().recv().is_ok() {}
+                    while counts.stop.load(Relaxed) {
+                        if wanted.lock().recv().is_err() {
+                            break;
+                        }
+                    }
                 });
             }
             drop(say);
-            let outcome = self.follow(&counts, &said, store);
+            let outcome = self.follow(counts, &said, store);
             counts.stop.store(true, Relaxed);
             // So that nobody waits to be heard.
             drop(said);
