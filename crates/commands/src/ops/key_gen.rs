@@ -57,7 +57,8 @@ pub(crate) fn show(keys: &KeysOut, call: &Call, out: &mut Out<'_>) -> TextResult
 
 /// The kind of a new key, by `--type` and `--size`.
 pub(crate) fn kind_of(call: &Call) -> Result<KeyKind, ApiError> {
-    let bits = call.options.int("size");
+    // Kubo's own client says -1 for the usual size.
+    let bits = call.options.int("size").filter(|bits| *bits != -1);
     let fixed = |name: &str, kind: KeyKind| match bits {
         Some(bits) if bits != KEY_BITS => {
             Err(ApiError::invalid(format!("invalid key size {bits}: {name} keys are always {KEY_BITS} bits"))
