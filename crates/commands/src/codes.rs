@@ -106,7 +106,6 @@ pub static CODES: &[Code] = &[
         exit: 6,
         says: &["403 - forbidden", "not allowed to control"],
         kinds: &[ErrorKind::Denied],
-        ..NONE
     },
     Code {
         id: "E006",
@@ -117,7 +116,6 @@ pub static CODES: &[Code] = &[
         exit: 7,
         says: &["no space left", "storage limit", "quota"],
         kinds: &[ErrorKind::NoSpace],
-        ..NONE
     },
     Code {
         id: "E007",
@@ -245,7 +243,6 @@ pub static CODES: &[Code] = &[
         exit: 4,
         says: &["context deadline exceeded"],
         kinds: &[ErrorKind::Timeout],
-        ..NONE
     },
     Code {
         id: "E018",
@@ -282,7 +279,6 @@ pub static CODES: &[Code] = &[
         exit: 1,
         says: &["was corrupt", "is damaged", "does not match its hash"],
         kinds: &[ErrorKind::Corrupt],
-        ..NONE
     },
     Code {
         id: "E021",
@@ -308,7 +304,6 @@ pub static CODES: &[Code] = &[
         exit: 8,
         says: &["already exists", "already has entry", "refusing to overwrite"],
         kinds: &[ErrorKind::Conflict],
-        ..NONE
     },
     Code {
         id: "E023",
@@ -339,7 +334,6 @@ pub static CODES: &[Code] = &[
         exit: 3,
         says: &["routing: not found"],
         kinds: &[ErrorKind::NotFound],
-        ..NONE
     },
     Code {
         id: "E026",

@@ -191,7 +191,7 @@ fn base32(body: &str, symbols: &str, padded: bool) -> Result<Vec<u8>, BaseError>
         _ => stripped.len(),
     };
     let is_letter = |byte: &u8| symbols.as_bytes().contains(&byte.to_ascii_lowercase());
-    let bad = |stripped: &[u8]| stripped.iter().position(|byte| !is_letter(byte) && !(padded && *byte == b'='));
+    let bad = |stripped: &[u8]| stripped.iter().position(|byte| !(is_letter(byte) || padded && *byte == b'='));
     if let Some(at) = bad(&stripped) {
         return Err(BaseError::Base32(at));
     }
@@ -204,7 +204,7 @@ fn base64(body: &str, last: &str, padded: bool) -> Result<Vec<u8>, BaseError> {
     let encoding = lenient(&symbols, padded, false).ok_or(BaseError::Other)?;
     encoding.decode(body.as_bytes()).map_err(|error| {
         let is_letter = |byte: u8| symbols.as_bytes().contains(&byte) || matches!(byte, b'\r' | b'\n');
-        let bad = body.bytes().position(|byte| !is_letter(byte) && !(padded && byte == b'='));
+        let bad = body.bytes().position(|byte| !(is_letter(byte) || padded && byte == b'='));
         BaseError::Base64(bad.unwrap_or(error.position))
     })
 }

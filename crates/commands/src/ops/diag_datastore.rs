@@ -44,7 +44,6 @@ impl Op for DiagDatastoreGet {
         effect: crate::spec::Effect::Admin,
         tier: Tier::Niche,
         place: Place::Local,
-        ..Spec::READ
     };
     type Item = RecordOut;
     type Text = ();

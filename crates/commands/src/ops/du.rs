@@ -182,7 +182,7 @@ impl Op for Dedup {
             let percent = if alone.bytes == 0 { 0.0 } else { saved.bytes as f64 * 100.0 / alone.bytes as f64 };
             let mut sharing = dags(&usage);
             sharing.retain(|dag| dag.shared.bytes > 0);
-            sharing.sort_by(|left, right| right.shared.bytes.cmp(&left.shared.bytes));
+            sharing.sort_by_key(|dag| std::cmp::Reverse(dag.shared.bytes));
             sharing.truncate(SHARING_MAX);
             Ok(Reply::One(DedupOut { alone: alone.into(), together: usage.together.into(), saved, percent, sharing }))
         })

@@ -87,11 +87,12 @@ impl Op for Undo {
 
     fn text(item: UndoOut, _: &Call, (): &mut (), out: &mut Out<'_>) -> TextResult {
         let what = escape_name(&item.what);
-        Ok(match item.action.as_str() {
+        let _: () = match item.action.as_str() {
             "step" => out.line(format_args!("{:>4}  {}  {what}", item.number, item.time))?,
             "forgotten" => out.line(format_args!("forgot {} steps", item.number))?,
             action => out.line(format_args!("{action}: {what}"))?,
-        })
+        };
+        Ok(())
     }
 }
 

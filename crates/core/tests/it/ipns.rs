@@ -1,5 +1,7 @@
 //! Records that Kubo 0.43.1 signed: `kubo_ipns.txt` has a line each with case, name, private key and record.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use data_encoding::BASE64;
 use merkury_core::PeerId;
 use merkury_core::ipns::{Record, RecordError, Statement};

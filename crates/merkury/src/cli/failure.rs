@@ -114,7 +114,8 @@ fn own_words(message: &str) -> String {
         "this dag node is a directory" => "this is a directory, and a file is wanted".into(),
         _ if message.contains("must be run in online mode") => NETWORK.into(),
         _ => {
-            let message = message.strip_prefix("lstat ").map_or_else(|| message.to_owned(), |rest| format!("cannot read {rest}"));
+            let message =
+                message.strip_prefix("lstat ").map_or_else(|| message.to_owned(), |rest| format!("cannot read {rest}"));
             message.replace("'ipfs ", "'merkury ")
         }
     }

@@ -49,7 +49,7 @@ pub(super) async fn telling<T, F: Future<Output = Option<String>>>(
             continue;
         }
         silence = (silence * 2).min(if live { first } else { LONGEST });
-        let reason = why().await.map_or_else(|| "still working".to_owned(), |reason| reason);
+        let reason = why().await.unwrap_or_else(|| "still working".to_owned());
         let line = format!("{what}: {}s, {}", started.elapsed().as_secs(), harmless(&reason).replace('\n', " "));
         is_shown = true;
         say(&if live { format!("\r\x1b[2K{line}") } else { format!("{line}\n") });

@@ -4,6 +4,8 @@
 //! and a command line. Every command must succeed in one and fail in one. What successful ones print must be JSON, one object
 //! a line; its shape is written to `docs/reference/json.md`, which this test compares (`MERKURY_RENEW=1` writes it anew).
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! A repository at its limit, from the command line: in process, through a daemon, and for what a gateway fetches.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 

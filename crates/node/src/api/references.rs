@@ -24,7 +24,7 @@ impl References for Handle {
                 }
                 items.send(referenced(&no_copy, cid, &reference, verify)).is_ok()
             })?;
-            sorted.sort_by(|(_, a), (_, b)| (a.origin.to_string(), a.offset).cmp(&(b.origin.to_string(), b.offset)));
+            sorted.sort_by_key(|(_, a)| (a.origin.to_string(), a.offset));
             for (cid, reference) in sorted {
                 if items.send(referenced(&no_copy, cid, &reference, verify)).is_err() {
                     break;

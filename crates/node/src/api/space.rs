@@ -164,8 +164,7 @@ impl Inner {
                 bad("disk", format!("{} are free on the disk", size(free)), "merkury repo gc, or make room on the disk")
             }
             Ok(_) if max > 0 && used > max => {
-                let what =
-                    format!("the repository takes {}, over Datastore.StorageMax of {}", size(used), size(max));
+                let what = format!("the repository takes {}, over Datastore.StorageMax of {}", size(used), size(max));
                 warning("disk", what, "merkury repo gc, or merkury config Datastore.StorageMax 50GB")
             }
             Ok(free) => good("disk", format!("{} used, {} free", size(used), size(free))),

@@ -27,7 +27,9 @@ struct Told {
 impl Told {
     fn put(&mut self, store: &Store, blocks: &[Block]) -> Result<(), StoreError> {
         let failed = |error| StoreError::Poisoned { why: format!("{error}") };
-        blocks.iter().for_each(|block| drop(self.gone.remove(block.cid())));
+        for block in blocks {
+            self.gone.remove(block.cid());
+        }
         store.put_many(blocks.to_vec()).map_err(failed)?;
         store.commit().map_err(failed)?;
         self.blocks.extend(blocks.iter().map(|block| (block.cid().clone(), block.clone())));

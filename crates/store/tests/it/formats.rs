@@ -82,9 +82,10 @@ fn version_1_opens_migrates_and_collects() {
     assert_whole(&store, None);
     let mut removed = Vec::new();
     store
-        .gc(&Default::default(), &mut |event| match event {
-            merkury_store::GcEvent::Removed { cid, .. } => removed.push(cid),
-            _ => {}
+        .gc(&Default::default(), &mut |event| {
+            if let merkury_store::GcEvent::Removed { cid, .. } = event {
+                removed.push(cid)
+            }
         })
         .unwrap();
     assert!(removed.iter().any(|gone| gone.hash() == cid(GARBAGE).hash()));

@@ -17,10 +17,9 @@ pub(crate) fn command(args: &[String]) -> Res<()> {
     match args {
         [] => {}
         [flag, short, missing] if flag == "--from" => {
-            return write(
-                &|scripts| tools::sharness_table(scripts, Path::new(short)),
-                &|pattern| tools::testcli_table(pattern, Path::new(missing)),
-            );
+            return write(&|scripts| tools::sharness_table(scripts, Path::new(short)), &|pattern| {
+                tools::testcli_table(pattern, Path::new(missing))
+            });
         }
         other => return Err(format!("compat takes nothing, or --from SHARNESS_LIST TESTCLI_LIST, not {other:?}")),
     }

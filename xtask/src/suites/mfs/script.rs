@@ -143,7 +143,7 @@ fn write(rng: &mut Rng) -> Step {
         step = step.flag("raw-leaves", raw);
     }
     if rng.one_in(12) {
-        let hash = *rng.pick(HASHES);
+        let hash = rng.pick::<&str>(HASHES);
         step = step.flag("hash", hash);
     }
     // The last of an option given twice would count on the command line alone.
@@ -156,8 +156,8 @@ fn mkdir(rng: &mut Rng) -> Step {
     let step = Step::new("files/mkdir", &[&path(rng)]).maybe(rng, 50, "parents", "true");
     match rng.below(6) {
         0 => step.flag("cid-version", "1"),
-        1 => step.flag("hash", *rng.pick(HASHES)),
-        2 => step.flag("cid-version", *rng.pick(&["0", "7"])),
+        1 => step.flag("hash", rng.pick::<&str>(HASHES)),
+        2 => step.flag("cid-version", rng.pick::<&str>(&["0", "7"])),
         _ => step,
     }
 }
@@ -223,7 +223,7 @@ fn chcid(rng: &mut Rng) -> Step {
         0 => step,
         1 => step.flag("cid-version", "0"),
         2 => step.flag("cid-version", "1"),
-        _ => step.flag("hash", *rng.pick(HASHES)),
+        _ => step.flag("hash", rng.pick::<&str>(HASHES)),
     }
 }
 

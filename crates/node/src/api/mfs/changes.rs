@@ -107,7 +107,7 @@ impl Handle {
             steps.push((change, found));
         }
         let what = match &steps[..] {
-            [] => return Ok(current_root(&*self.inner.stores()?, &self.inner.mfs, &self.mfs_options()?)?),
+            [] => return current_root(&*self.inner.stores()?, &self.inner.mfs, &self.mfs_options()?),
             [(only, _)] => only.to_string(),
             [(first, _), ..] => format!("files batch ({} changes, the first: {first})", steps.len()),
         };

@@ -208,7 +208,7 @@ impl Handle {
             if flush == Flush::Later {
                 handle.count_unflushed(&mut turn)?;
             }
-            let keep = stores.main.temp_pin();
+            let _keep = stores.main.temp_pin();
             let options = handle.mfs_options()?;
             let root = current_root(&stores, state, &options)?;
             let get = Arc::new(Bounded::new(handle.getter()?, caller));
