@@ -166,15 +166,8 @@ impl Ord for Head {
     }
 }
 
-/// A key and its value.
-type Pair = (Vec<u8>, Vec<u8>);
-
 impl Scan<'_> {
-<<<<<<< HEAD
     fn advance(&mut self) -> Result<Option<Entry>, LevelDbError> {
-=======
-    fn advance(&mut self) -> Result<Option<Pair>, LevelDbError> {
->>>>>>> 29f62b4 (workspace: clippy, format)
         loop {
             self.open_tables()?;
             self.open_memory();
