@@ -94,6 +94,8 @@ impl<'a> Out<'a> {
 
     /// Writes to standard error.
     pub fn note(&mut self, text: impl fmt::Display) -> io::Result<()> {
+        // Whoever reads both sees them in the order they were written.
+        self.stdout.flush()?;
         let plain = text.to_string();
         self.stderr.write_all(harmless(&plain).as_bytes())
     }

@@ -155,7 +155,11 @@ impl Walker {
             self.send(head(HeadKind::File))?;
             return self.bytes(file, path);
         }
-        Err(Stopped::Failed(ApiError::invalid(format!("unrecognized file type for {}: {kind:?}", path.display()))))
+        Err(Stopped::Failed(ApiError::invalid(format!(
+            "unrecognized file type for {}: {}",
+            path.display(),
+            crate::ops::common::mode_letters(kind_letter(kind), stat.mode() & 0o7777)
+        ))))
     }
 
     fn directory(&self, path: &Path, name: &str, depth: usize) -> Walked {
@@ -202,6 +206,16 @@ impl Walker {
             chunk.truncate(filled);
             self.send(Event::Data(Bytes::from(chunk)))?;
         }
+    }
+}
+
+fn kind_letter(kind: FileType) -> char {
+    if kind.is_fifo() {
+        'p'
+    } else if kind.is_socket() {
+        'S'
+    } else {
+        'D'
     }
 }
 

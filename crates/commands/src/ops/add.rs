@@ -302,6 +302,12 @@ fn options(call: &Call, import: &Json) -> Result<AddOptions, ApiError> {
         let given = given.int(option).and_then(|value| usize::try_from(value).ok());
         given.or_else(|| import.get(key).and_then(Json::as_u64).and_then(|value| usize::try_from(value).ok()))
     };
+    let file_links_max = number("max-file-links", "UnixFSFileMaxLinks").filter(|links| *links > 0);
+    let file_links_max = file_links_max.unwrap_or(defaults.file_links_max);
+    // Nodes with one link each never come to an end.
+    if file_links_max == 1 {
+        return Err(ApiError::invalid("max-file-links must be at least 2"));
+    }
     let text = |key: &str| import.get(key).and_then(Json::as_str).map(str::to_owned);
     let trickle = given.flag_given("trickle").unwrap_or(text("UnixFSDAGLayout").as_deref() == Some("trickle"));
     Ok(AddOptions {
@@ -309,7 +315,7 @@ fn options(call: &Call, import: &Json) -> Result<AddOptions, ApiError> {
         hash,
         raw_leaves,
         chunker: given.text("chunker").or_else(|| text("UnixFSChunker")).unwrap_or(defaults.chunker),
-        file_links_max: number("max-file-links", "UnixFSFileMaxLinks").unwrap_or(defaults.file_links_max),
+        file_links_max,
         directory_links_max: number("max-directory-links", "UnixFSDirectoryMaxLinks").filter(|links| *links > 0),
         hamt_fanout: number("max-hamt-fanout", "UnixFSHAMTDirectoryMaxFanout").unwrap_or(defaults.hamt_fanout),
         hamt_threshold: import

@@ -205,8 +205,9 @@ impl Inputs {
         let paths: Option<Vec<PathBuf>> = files
             .iter()
             .map(|file| match file {
-                Place::Path { path, .. } => Some(path.clone()),
-                Place::Stdin(_) => None,
+                // What is no plain file or directory is read as a stream.
+                Place::Path { path, .. } if !is_pipe(path) => Some(path.clone()),
+                Place::Path { .. } | Place::Stdin(_) => None,
             })
             .collect();
         match paths {
@@ -251,6 +252,11 @@ impl Inputs {
         read.map_err(|error| ApiError::invalid(format!("cannot read the configuration: {error}")))?;
         Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
+}
+
+fn is_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    fs::metadata(path).is_ok_and(|stat| stat.file_type().is_fifo() || stat.file_type().is_char_device())
 }
 
 /// Bytes of a file, or of all files below a directory; what cannot be read counts nothing.

@@ -261,7 +261,8 @@ impl Session<'_> {
         let words: Vec<&str> = std::iter::once(self.program.as_str()).chain(path.iter().copied()).collect();
         hints.push(format!("{} --help", words.join(" ")));
         let code = Failure::usage(message.to_owned(), hints).report(self.manner());
-        if self.personality == Personality::Ipfs {
+        // As Kubo: an option that does not exist says enough.
+        if self.personality == Personality::Ipfs && !message.starts_with("unknown option") {
             let text = format!("\n{}", self.help(path, node, false));
             // The message is out; a closed standard error changes nothing.
             let _ = std::io::stderr().write_all(text.as_bytes());

@@ -46,7 +46,7 @@ impl Blocks for Handle {
             for (cid, removed) in cids.iter().zip(store.remove(&cids).map_err(store_error)?) {
                 let error = match removed {
                     Ok(_) => None,
-                    Err(StoreError::NotHere { .. }) if force => None,
+                    Err(StoreError::NotHere { .. }) if force || cid.hash().is_identity() => None,
                     // Kubo's words: the block stands beside them.
                     Err(StoreError::Pinned { how, .. }) => Some(how.to_string()),
                     Err(StoreError::NotHere { cid }) => Some(format!("ipld: could not find {cid}")),

@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use super::{DEPTH_MAX, Entry, EntryKind, Item, TarError, path_text};
-use crate::meta::Metadata;
+use crate::meta::{Metadata, Mtime};
 
 /// Links that are remembered, so that nothing is written over a link of the same archive.
 const LINKS_MAX: usize = 1 << 18;
@@ -179,6 +179,11 @@ impl DiskWriter {
                 let target = OsStr::from_bytes(&target);
                 replacing(dir, os_name, || rustix::fs::symlinkat(target, dir, os_name))
                     .map_err(|error| disk(&path, error))?;
+                if let Some(mtime) = meta.mtime {
+                    let times = times(mtime);
+                    rustix::fs::utimensat(dir, os_name, &times, AtFlags::SYMLINK_NOFOLLOW)
+                        .map_err(|error| disk(&path, error))?;
+                }
                 if self.links.len() >= LINKS_MAX {
                     return Err(TarError::Format("too many symbolic links"));
                 }
@@ -272,11 +277,15 @@ fn set_metadata(fd: impl std::os::fd::AsFd, meta: &Metadata) -> rustix::io::Resu
         rustix::fs::fchmod(&fd, Mode::from_raw_mode(mode & 0o777))?;
     }
     if let Some(mtime) = meta.mtime {
-        let time = Timespec { tv_sec: mtime.seconds, tv_nsec: i64::from(mtime.nanos) };
-        let now = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
-        rustix::fs::futimens(&fd, &Timestamps { last_access: now, last_modification: time })?;
+        rustix::fs::futimens(&fd, &times(mtime))?;
     }
     Ok(())
+}
+
+fn times(mtime: Mtime) -> Timestamps {
+    let time = Timespec { tv_sec: mtime.seconds, tv_nsec: i64::from(mtime.nanos) };
+    let now = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+    Timestamps { last_access: now, last_modification: time }
 }
 
 fn disk(path: &[Bytes], error: Errno) -> TarError {

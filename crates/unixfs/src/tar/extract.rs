@@ -216,7 +216,15 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 /// Seconds, perhaps with a fraction.
 fn pax_time(value: &[u8]) -> Option<Mtime> {
     let text = std::str::from_utf8(value).ok()?;
-    Some(Mtime { seconds: text.split('.').next()?.parse().ok()?, nanos: 0 })
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let seconds: i64 = seconds.parse().ok()?;
+    let digits: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
+    let nanos: u32 = digits.parse().ok()?;
+    // Before 1970 a fraction counts away from zero.
+    Some(match (text.starts_with('-'), nanos) {
+        (true, 1..) => Mtime { seconds: seconds.checked_sub(1)?, nanos: 1_000_000_000 - nanos },
+        _ => Mtime { seconds, nanos },
+    })
 }
 
 /// The first line of a PAX header without its length and its end, and what follows.

@@ -54,8 +54,9 @@ pub(super) fn encode(name: &[u8], entry: &Entry, now: i64) -> Result<Bytes, TarE
     if bytes > SIZE_MAX {
         put_pax(b"size", bytes.to_string().as_bytes(), &mut pax);
     }
-    if !(0..=SIZE_MAX as i64).contains(&mtime) {
-        put_pax(b"mtime", mtime.to_string().as_bytes(), &mut pax);
+    let nanos = entry.meta.mtime.map_or(0, |mtime| mtime.nanos).min(999_999_999);
+    if nanos > 0 || !(0..=SIZE_MAX as i64).contains(&mtime) {
+        put_pax(b"mtime", pax_time(mtime, nanos).as_bytes(), &mut pax);
     }
     let mut out = Vec::with_capacity(RECORD_BYTES * 3);
     if !pax.is_empty() {
@@ -104,6 +105,15 @@ pub(super) fn checksum(record: &[u8; RECORD_BYTES]) -> u64 {
     let spaces = length as u64 * u64::from(b' ');
     let others = record.iter().enumerate().filter(|(index, _)| !(at..at + length).contains(index));
     others.map(|(_, &byte)| u64::from(byte)).sum::<u64>() + spaces
+}
+
+/// Seconds with a fraction, if there is one; before 1970 the fraction counts away from zero.
+fn pax_time(seconds: i64, nanos: u32) -> String {
+    match (seconds, nanos) {
+        (_, 0) => seconds.to_string(),
+        (0.., _) => format!("{seconds}.{nanos:09}"),
+        (before, _) => format!("-{}.{:09}", (before + 1).unsigned_abs(), 1_000_000_000 - nanos),
+    }
 }
 
 /// One line of a PAX header: its own length in decimal, key, value.

@@ -109,7 +109,14 @@ fn header_error(error: CarError) -> ApiError {
 
 fn section_error(previous: Option<&Cid>, error: CarError) -> ApiError {
     let after = previous.map_or(String::new(), |cid| format!(" after block \"{cid}\""));
-    let words = if is_cut(&error) { "unexpected EOF".to_owned() } else { error.to_string() };
+    let words = match &error {
+        _ if is_cut(&error) => "unexpected EOF".to_owned(),
+        CarError::TooLarge { .. } => "produced block is over 2MiB: big blocks can't be exchanged with other peers. \
+                                      consider using UnixFS for automatic chunking of bigger files, \
+                                      or pass --allow-big-block to override"
+            .to_owned(),
+        _ => error.to_string(),
+    };
     ApiError::new(error.kind(), format!("import failed{after}: {words}")).hint(error.to_string())
 }
 

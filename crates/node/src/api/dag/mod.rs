@@ -3,7 +3,7 @@
 mod export;
 mod import;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_stream::try_stream;
@@ -15,7 +15,7 @@ use merkury_api::{
 use merkury_core::cid::codec_code;
 use merkury_core::codec::dag_pb::PbNode;
 use merkury_core::codec::links;
-use merkury_core::{Block, BlockGet, Cid, Multihash};
+use merkury_core::{Block, BlockGet, Cid};
 use merkury_store::Store;
 use merkury_unixfs::walk;
 
@@ -79,7 +79,8 @@ fn refs(get: Arc<dyn BlockGet>, store: Arc<Store>, root: Cid, options: RefsOptio
     }
     try_stream! {
         let depth_max = if options.recursive { options.max_depth.unwrap_or(u32::MAX) } else { 1 };
-        let mut met: HashSet<Multihash> = HashSet::new();
+        // How deep each was met: what is met again nearer to the root may lead further.
+        let mut met: HashMap<Cid, u32> = HashMap::new();
         let mut waiting: Vec<Waiting> = Vec::new();
         // The root has to be here, even if it can have no links.
         get.get(&root).await?;
@@ -99,10 +100,19 @@ fn refs(get: Arc<dyn BlockGet>, store: Arc<Store>, root: Cid, options: RefsOptio
                 waiting.extend(next.map(|link| Waiting { source: source.clone(), link, depth: depth + 1 }));
             }
             let Some(Waiting { source, link, depth }) = waiting.pop() else { break };
-            if options.unique && !met.insert(link.cid.hash().clone()) {
-                continue;
+            let mut is_told = false;
+            if options.unique {
+                let before = met.get(&link.cid).copied();
+                is_told = before.is_some();
+                if before.is_some_and(|before| before <= depth || options.max_depth.is_none()) {
+                    continue;
+                }
+                met.insert(link.cid.clone(), depth);
             }
             below = Some((link.cid.clone(), depth));
+            if is_told {
+                continue;
+            }
             yield RefItem { source, target: link.cid, name: link.name };
         }
     }

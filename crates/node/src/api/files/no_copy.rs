@@ -22,11 +22,16 @@ const GROUP: usize = 4096;
 /// The references of a node, for new ones: they must be switched on, not only left from before.
 pub(super) fn switched_on(inner: &Inner) -> Result<Arc<NoCopy>, ApiError> {
     let config = inner.config.read();
-    let on = ["FilestoreEnabled", "UrlstoreEnabled"].iter().any(|name| {
+    let on = |name: &str| {
         config.pointer(&format!("/Experimental/{name}")).and_then(serde_json::Value::as_bool) == Some(true)
-    });
+    };
+    let (files, urls) = (on("FilestoreEnabled"), on("UrlstoreEnabled"));
     drop(config);
-    if !on {
+    if urls && !files {
+        return Err(ApiError::invalid("filestore is not enabled, see https://git.io/vNItf")
+            .hint("merkury config --json Experimental.FilestoreEnabled true"));
+    }
+    if !files {
         return Err(ApiError::invalid(
             "either the filestore or the urlstore must be enabled to use nocopy, see: \
              https://github.com/ipfs/kubo/blob/master/docs/experimental-features.md#ipfs-filestore",
