@@ -9,6 +9,7 @@
 
 mod bench;
 mod exec;
+mod fuzz;
 mod http;
 mod inside;
 mod os;
@@ -45,6 +46,11 @@ cargo xtask COMMAND
     --rounds N         this many rounds of every kind, whatever the tier
     --record           write the counts into docs/internals/durability.md
     --seed N           another seed
+  fuzz [TARGET...]     broken bytes for every decoder, each target in turn; failing inputs land in its corpus
+    --secs N           seconds for each target (default 60)
+    --seed N           repeat a run
+    --save             add small inputs with answers of a new shape to the corpora
+    --list             name the targets
   bench [ROW...]       compare with Kubo in one run and write bench/RESULTS.md
     --list             name the rows
     --quick            a tenth of the size, one round
@@ -64,6 +70,7 @@ fn main() -> ExitCode {
         "tidy" => tidy::run(),
         "ready" => ready::ready(),
         "peers" => suites::command(rest),
+        "fuzz" => fuzz::command(rest),
         "bench" => bench::command(rest),
         "compat" => suites::compat::command(rest),
         "torture" => torture::command(rest),

@@ -1,9 +1,10 @@
 //! `cargo xtask bench`: the same work done by Merkury and by Kubo in one run, and the table of what came out.
 //!
-//! Parts: `rows` (what is measured), `measure` (wall, CPU and memory of one piece of work), `load` (requests to a
+//! Parts: `rows` (what is measured), `files` (rows about files and huge directories), `measure` (wall, CPU and memory of one piece of work), `load` (requests to a
 //! gateway), `report` (bench/RESULTS.md). Every row runs ours, Kubo, Kubo, ours, so that what changes on the machine meets
 //! both; the score is the median of the paired ratios. Everything runs inside a network namespace with loopback alone.
 
+mod files;
 mod load;
 mod measure;
 mod report;

@@ -3,6 +3,7 @@
 //! Inputs are written once per run and read once before the first measurement, so that they are in the page cache.
 
 use super::Bench;
+use super::files;
 use super::load;
 use super::measure::{Measure, measure};
 use crate::Res;
@@ -78,12 +79,47 @@ pub(crate) const ROWS: &[Row] = &[
         goal_cpu: 3.0,
         run: daemon_ready,
     },
+    Row {
+        name: "mfs-files",
+        work: "25,000 files put into one directory of MFS, one command each",
+        goal_wall: 20.0,
+        goal_cpu: 20.0,
+        run: files::mfs_files,
+    },
+    Row {
+        name: "mfs-batch",
+        work: "the same in one batch (Kubo has none: one command each)",
+        goal_wall: 20.0,
+        goal_cpu: 20.0,
+        run: files::mfs_batch,
+    },
+    Row {
+        name: "hamt-list",
+        work: "ls of a directory of 1,000,000 entries through the daemon",
+        goal_wall: 10.0,
+        goal_cpu: 10.0,
+        run: files::hamt_list,
+    },
+    Row {
+        name: "hamt-resolve",
+        work: "resolve of a name in it: wall is the 99th percentile, CPU all",
+        goal_wall: 5.0,
+        goal_cpu: 5.0,
+        run: files::hamt_resolve,
+    },
+    Row {
+        name: "hamt-add",
+        work: "one entry more in it, in MFS, mean of 200",
+        goal_wall: 10.0,
+        goal_cpu: 10.0,
+        run: files::hamt_add,
+    },
 ];
 
 const CONNECTIONS: usize = 32;
 const DEADLINE: Duration = Duration::from_secs(900);
 
-fn repo(program: &Program, dir: &Path, name: &str) -> Res<Repo> {
+pub(super) fn repo(program: &Program, dir: &Path, name: &str) -> Res<Repo> {
     let repo = Repo::init(program, &dir.join(name))?;
     repo.configure(&[
         ("Routing.Type", json!("none")),

@@ -3,6 +3,7 @@
 mod answers;
 mod cli_grammar;
 mod conventions;
+mod fuzz;
 mod hostile;
 mod multipart;
 mod rpc;

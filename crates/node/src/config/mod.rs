@@ -140,3 +140,24 @@ pub(crate) fn check(document: &Value) -> Result<(), ConfigError> {
     stores::StoreSettings::read(document, std::path::Path::new(""))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever somebody writes into the file: it is refused with a sentence, or read and written back.
+    #[test]
+    fn broken_files_are_refused() {
+        let fuzz = merkury_testkit::fuzz::Fuzz::new("config", env!("CARGO_MANIFEST_DIR"));
+        fuzz.seed(DEFAULT)
+            .tokens(&[b"\"auto\"", b"null", b"\"10GB\"", b"[]", b"{}", b"-1", b"1e400", b"\"", b"true", b"\"size-\""])
+            .limits(1500, 16 << 10)
+            .run(|bytes| {
+                let text = String::from_utf8_lossy(bytes);
+                let Ok(document) = parse(&text) else { return "not JSON".to_owned() };
+                let rendered = render(&document);
+                assert_eq!(parse(&rendered).as_ref(), Ok(&document), "what is written back is the same");
+                check(&document).map_or_else(|error| error.to_string(), |()| "ok".to_owned())
+            });
+    }
+}

@@ -5,6 +5,7 @@ mod blocks;
 mod crash;
 mod damage;
 mod formats;
+mod fuzz;
 mod gc;
 mod limit;
 mod memory;

@@ -2,6 +2,7 @@
 
 mod build;
 mod dir;
+mod fuzz;
 mod memory;
 mod mfs;
 mod read;
