@@ -224,3 +224,65 @@ async fn yamux_frames_that_broke_others_end_the_connection_and_not_the_host() {
     .await
     .expect("connections stayed");
 }
+
+/// Sends an input of the corpus where its name says, and tells what became of it.
+async fn feed(name: &str, bytes: &[u8], expect: &str) -> Result<(), String> {
+    const MESH: StreamProtocol = StreamProtocol::new("/meshsub/1.1.0");
+    const BITSWAP: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
+    let (net, address, id) = victim().await;
+    if name.starts_with("yamux_") {
+        let mut connection = bare(&address, id).await;
+        let flood = async {
+            let _ = connection.write_all(bytes).await;
+            let _ = connection.flush().await;
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), flood).await;
+    } else {
+        let (streams, me) = attacker(address.clone(), id).await;
+        match name.split('_').next().unwrap_or_default() {
+            // Nobody here speaks this: the stream is refused, which is as good as any verdict on what it would carry.
+            "gs" if streams.open(id, vec![MESH]).await.is_ok() => return Err("a mesh was joined".into()),
+            "gs" => {}
+            "bs" => send(&streams, id, BITSWAP, bytes).await,
+            "kad" => send(&streams, id, LAN, bytes).await,
+            "ident" => send(&streams, id, PUSH, bytes).await,
+            "ma" => {
+                let cid = Cid::v1(0x55, Multihash::sha2_256([9; 32]));
+                let provider = field(9, &[field(1, &me.to_bytes()), field(2, bytes)].concat());
+                let message = prefixed(&[vec![8, 2], field(2, &cid.hash().to_bytes()), provider].concat());
+                send(&streams, id, LAN, &message).await;
+                let mut providers = net.routing().find_providers(&cid, 0);
+                while let Some(Ok(provider)) = providers.next().await {
+                    // The address of the connection itself may be known; what was sent may not.
+                    let taken = provider.addresses.iter().any(|address| !address.contains("/tcp/"));
+                    if taken || provider.addresses.len() > 2 {
+                        return Err(format!("the address was taken: {:?}", provider.addresses));
+                    }
+                }
+            }
+            other => return Err(format!("no protocol for {other}")),
+        }
+        if expect != "reject" && !streams.is_connected(&id) {
+            return Err("the connection was closed".into());
+        }
+    }
+    let (honest, _) = attacker(address, id).await;
+    if honest.is_connected(&id) { Ok(()) } else { Err("the host is gone".into()) }
+}
+
+/// The inputs of the hostile corpus that are streams of peers. The generator lies beside the project on some machines;
+/// `cargo xtask peers hostile` runs it and names the directory, where the verdicts are written to.
+#[tokio::test]
+#[ignore = "needs the generated inputs: cargo xtask peers hostile"]
+async fn inputs_of_the_corpus() {
+    let dir = std::path::PathBuf::from(std::env::var_os("MERKURY_HOSTILE").expect("the directory of the inputs"));
+    let list = std::fs::read_to_string(dir.join("net-inputs.txt")).unwrap();
+    let mut verdicts = String::new();
+    for line in list.lines() {
+        let (expect, name) = line.split_once(' ').unwrap();
+        let bytes = std::fs::read(dir.join(name)).unwrap();
+        let verdict = feed(name, &bytes, expect).await.map_or_else(|why| why, |()| "ok".to_owned());
+        verdicts.push_str(&format!("{name} {verdict}\n"));
+    }
+    std::fs::write(dir.join("net-verdicts.txt"), verdicts).unwrap();
+}
