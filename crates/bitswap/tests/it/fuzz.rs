@@ -22,7 +22,7 @@ fn messages() {
             let length = format!("{:?}", Message::decode_length(bytes).map(|length| length.is_some()));
             match Message::decode(&Bytes::copy_from_slice(bytes)) {
                 Ok(message) => {
-                    let (wants, blocks) = (message.wants.len(), message.blocks.len());
+                    let (wants, blocks) = (message.entries.len(), message.blocks.len());
                     assert!(wants <= ENTRIES_PER_MESSAGE_MAX);
                     format!("{length} {wants} wants {blocks} blocks")
                 }

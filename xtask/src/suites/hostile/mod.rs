@@ -146,7 +146,8 @@ impl Place<'_> {
 
     /// What no decoder here reads is a file as any other.
     fn keep_as_file(&self, bytes: &[u8]) -> Res<()> {
-        let added = Request::post("/api/v0/add?cid-version=1").file("hostile", bytes).send(self.daemon.api()?)?.json()?;
+        let added =
+            Request::post("/api/v0/add?cid-version=1").file("hostile", bytes).send(self.daemon.api()?)?.json()?;
         let cid = added["Hash"].as_str().ok_or_else(|| format!("`add` answers {added}"))?;
         let back = self.daemon.rpc(&format!("cat?arg={cid}&offline=true"))?.good()?.body;
         if back == bytes { Ok(()) } else { Err("it came back as something else".to_owned()) }
@@ -177,7 +178,9 @@ impl Place<'_> {
 
     /// A link is written as a link, and nothing through it.
     fn symlink(&self, case: &Case, bytes: &[u8]) -> Res<()> {
-        let Some(cid) = block(&self.daemon, case, "unixfs-symlink", bytes)? else { return Err("not stored".to_owned()) };
+        let Some(cid) = block(&self.daemon, case, "unixfs-symlink", bytes)? else {
+            return Err("not stored".to_owned());
+        };
         let target = self.scratch.join(format!("link-{}", case.file));
         let path = target.display().to_string();
         let got = self.daemon.cli(["get", "--output", &path, &cid])?.finish()?;
@@ -313,7 +316,11 @@ fn block(daemon: &Daemon, case: &Case, surface: &str, bytes: &[u8]) -> Res<Optio
     }
     // A document was refused by `dag put` before; as a block it is bytes that nobody looked into.
     let must_refuse = case.expect == "reject" && codec == "dag-pb";
-    if must_refuse && !refused { Err(format!("stored as {cid}, and every read of it succeeds")) } else { Ok(Some(cid.to_owned())) }
+    if must_refuse && !refused {
+        Err(format!("stored as {cid}, and every read of it succeeds"))
+    } else {
+        Ok(Some(cid.to_owned()))
+    }
 }
 
 fn long_path(daemon: &Daemon, bytes: &[u8]) -> Res<()> {
