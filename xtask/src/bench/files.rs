@@ -73,7 +73,7 @@ fn huge(bench: &Bench) -> Res<(PathBuf, String, u64)> {
         }
         let stat = daemon.rpc("files/stat?arg=/huge")?.json()?;
         let cid = stat["Hash"].as_str().ok_or("no hash")?.to_owned();
-        daemon.cli(["dag", "export", "--progress=false", &cid])?.stdout_to(&archive).deadline(DEADLINE).run()?;
+        daemon.cli(["dag", "export", "--progress=false", &cid]).stdout_to(&archive).deadline(DEADLINE).run()?;
         daemon.stop()?;
         paths::write(&root, &cid)?;
         let _ = std::fs::remove_dir_all(&dir);
@@ -94,7 +94,7 @@ pub(super) fn hamt_list(bench: &Bench, program: &Program, dir: &Path) -> Res<Mea
     let (daemon, root, entries) = with_huge(bench, program, dir)?;
     let listed = dir.join("listed");
     measure(&[&daemon], dir, || {
-        let ls = daemon.cli(["ls", "--resolve-type=false", "--size=false", "--stream", &root])?;
+        let ls = daemon.cli(["ls", "--resolve-type=false", "--size=false", "--stream", &root]);
         let done = ls.stdout_to(&listed).deadline(DEADLINE).run()?;
         let lines = paths::read(&listed)?.iter().filter(|&&byte| byte == b'\n').count() as u64;
         if lines != entries {

@@ -156,7 +156,7 @@ impl Place<'_> {
     /// A directory is read, and what is printed of it cannot steer a terminal.
     fn directory(&self, case: &Case, bytes: &[u8]) -> Res<()> {
         let Some(cid) = block(&self.daemon, case, "unixfs-dir", bytes)? else { return Ok(()) };
-        let printed = self.daemon.cli(["ls", "--size=false", "--resolve-type=false", &cid])?.finish()?;
+        let printed = self.daemon.cli(["ls", "--size=false", "--resolve-type=false", &cid]).finish()?;
         let steers = |bytes: &[u8]| bytes.iter().any(|&byte| byte < 0x20 && byte != b'\n' && byte != b'\t');
         if steers(&printed.stdout) || steers(&printed.stderr) {
             return Err("`ls` prints control characters as they are".to_owned());
@@ -183,7 +183,7 @@ impl Place<'_> {
         };
         let target = self.scratch.join(format!("link-{}", case.file));
         let path = target.display().to_string();
-        let got = self.daemon.cli(["get", "--output", &path, &cid])?.finish()?;
+        let got = self.daemon.cli(["get", "--output", &path, &cid]).finish()?;
         match target.symlink_metadata() {
             Ok(found) if found.is_symlink() => Ok(()),
             Ok(_) => Err("`get` followed the link".to_owned()),
