@@ -267,7 +267,7 @@ mod tests {
             ("F6a", b"j".as_slice()),
             ("bME", b"a"),
             ("bmeB", b""),
-            ("bmfrggzdfmE", b"abcde"),
+            ("bmfrggzdfmE", b"abcdea"),
             ("mYQ\n", b"a"),
             ("01", b"\x01"),
             ("K1", b"\x01"),

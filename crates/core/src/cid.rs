@@ -101,9 +101,6 @@ impl Cid {
             let digest: [u8; 32] = digest.try_into().map_err(|_| CidError::TooShort)?;
             return Ok((Self::v0(Multihash::sha2_256(digest))?, &bytes[34..]));
         }
-        if bytes.is_empty() {
-            return Err(CidError::TooShort);
-        }
         let (version, rest) = varint::decode(bytes)?;
         if version != 1 {
             return Err(CidError::Version(version));

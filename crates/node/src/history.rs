@@ -22,7 +22,7 @@ pub(crate) const STEPS_MAX: usize = 32;
 /// Longest description that is kept, in characters.
 const WHAT_CHARS_MAX: usize = 200;
 const TABLE: &str = "undo";
-const PREFIX: &str = "undo/";
+const PREFIX: &str = merkury_store::SPARE_PREFIX;
 /// The root of the mutable file system before the last undo.
 pub(crate) const REDO: &str = "undo/redo";
 

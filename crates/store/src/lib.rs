@@ -43,7 +43,7 @@ pub use pins::{PIN_NAME_BYTES_MAX, Pin, PinKind, PinnedHow, Pins};
 pub use quarantine::Quarantined;
 pub use quota::Allowance;
 pub use repo::{Holder, KeyStore, KeyStoreError, REPO_VERSION, Repo, RepoError, RepoLock, open_files_max};
-pub use roots::{Meta, Roots, RootsChange};
+pub use roots::{Meta, Roots, RootsChange, SPARE_PREFIX};
 pub use store::{Options, ReadCheck, Store, StoreStat, VerifyEvent};
 pub use temp::TempPin;
 pub use usage::{DagUsage, Extent, Usage};

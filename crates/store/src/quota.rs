@@ -187,7 +187,7 @@ impl Store {
         let sources = self.sources()?;
         let mut collection = sources.begin()?;
         collection.mark_temporary()?;
-        sources.mark_roots(&mut collection, &[])?;
+        sources.mark_needed_roots(&mut collection)?;
         evict::evict(sources.blocks, collection, wanted, &self.unless_urgent(pace))
     }
 

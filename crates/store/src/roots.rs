@@ -7,6 +7,9 @@ use crate::temp::TempPin;
 use crate::{Store, StoreError};
 
 pub(crate) const TABLE: &str = "roots";
+/// Roots whose names begin so keep what they reach from collection, but not when room is needed: what was taken back
+/// must not make a full repository refuse new content.
+pub const SPARE_PREFIX: &str = "undo/";
 /// Entries taken from a table at a time while listing.
 const PAGE: usize = 256;
 
@@ -93,6 +96,12 @@ impl RootsChange<'_> {
         self.store.commit_blocks()?;
         self.store.tables()?.commit(&self.changes)
     }
+}
+
+/// The CIDs of the roots that eviction respects.
+pub(crate) fn not_spare(tables: &Tables) -> Result<Vec<Cid>, StoreError> {
+    let kept = named(tables)?.into_iter().filter(|(name, _)| !name.starts_with(SPARE_PREFIX));
+    Ok(kept.map(|(_, cid)| cid).collect())
 }
 
 /// The CIDs of all roots.

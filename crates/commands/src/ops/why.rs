@@ -133,6 +133,9 @@ fn told(reason: &Reason, cid: &str) -> String {
         "pin" => format!("the {} pin \"{}\"{of}{end}{path}", reason.r#type, reason.name),
         "files" if reason.path.is_empty() => format!("the mutable file system{path}"),
         "files" => format!("the mutable file system: /{}", reason.path),
+        "root" if reason.name.starts_with("undo/") => {
+            format!("a change that can be undone, until the next repo gc{of}{path}")
+        }
         "root" => format!("the root \"{}\"{of}{path}", reason.name),
         _ => format!("an operation that runs now{of}{path}"),
     }

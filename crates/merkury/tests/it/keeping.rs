@@ -50,7 +50,10 @@ fn why_names_pins_files_and_nothing() {
     assert_eq!((&json["Kept"], &json["KeptBy"][0]["Name"]), (&true.into(), &"photos".into()));
     home.ipfs_ok(&["pin", "rm", &root]);
     let (_, said) = merkury(&home, &format!("merkury why {root}"));
-    assert_eq!(said, format!("nothing keeps {root}: the next repo gc may remove it\n"));
+    assert_eq!(said, format!("{root} is kept by\n  a change that can be undone, until the next repo gc\n"));
+    home.ipfs_ok(&["repo", "gc"]);
+    let (_, said) = merkury(&home, &format!("merkury why {root} --offline"));
+    assert!(said.ends_with("is not stored here\n"), "{said}");
     let (_, said) = merkury(&home, "merkury why bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy --offline");
     assert!(said.ends_with("is not stored here\n"), "{said}");
 }

@@ -260,6 +260,11 @@ impl<'a> Sources<'a> {
         Ok(collection)
     }
 
+    /// Marks what the roots keep that count when room is needed.
+    pub(crate) fn mark_needed_roots(self, collection: &mut Collection<'_>) -> Result<(), StoreError> {
+        crate::roots::not_spare(self.tables)?.iter().try_for_each(|cid| collection.mark_root(cid))
+    }
+
     /// Marks what roots keep.
     pub(crate) fn mark_roots(self, collection: &mut Collection<'_>, extra: &[Cid]) -> Result<(), StoreError> {
         crate::roots::all(self.tables)?.iter().chain(extra).try_for_each(|cid| collection.mark_root(cid))
