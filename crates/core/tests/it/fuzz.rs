@@ -158,7 +158,10 @@ fn dag_cbor() {
         .run(|bytes| {
             let names = ["a".to_owned(), "0".to_owned()];
             let links = said(codec::links(code::DAG_CBOR, bytes), |links| format!("{} links", links.len()));
-            format!("{links} / {}", said(select(code::DAG_CBOR, bytes, &names), |found| format!("{found:?}")))
+            format!(
+                "{links} / {}",
+                said(select(code::DAG_CBOR, &Bytes::copy_from_slice(bytes), &names), |found| format!("{found:?}"))
+            )
         });
 }
 
@@ -172,7 +175,10 @@ fn dag_json() {
         .run(|bytes| {
             let names = ["a".to_owned(), "0".to_owned()];
             let links = said(codec::links(code::DAG_JSON, bytes), |links| format!("{} links", links.len()));
-            format!("{links} / {}", said(select(code::DAG_JSON, bytes, &names), |found| format!("{found:?}")))
+            format!(
+                "{links} / {}",
+                said(select(code::DAG_JSON, &Bytes::copy_from_slice(bytes), &names), |found| format!("{found:?}"))
+            )
         });
 }
 
