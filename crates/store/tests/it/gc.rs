@@ -336,8 +336,9 @@ fn collecting_beside_writers_takes_nothing_they_need() {
                         store.put_many(leaves.clone()).unwrap();
                         store.put_many(vec![top.clone()]).unwrap();
                         store.pins().add(top.cid(), PinKind::Recursive, "").unwrap();
-                        drop(guard);
+                        // Afterwards another writer may remove the same pin.
                         leaves.iter().for_each(|leaf| assert_has(store, leaf));
+                        drop(guard);
                         if round % 3 == 0 {
                             // Another writer may have pinned and removed the same one.
                             let _ = store.pins().remove(top.cid());
@@ -360,11 +361,13 @@ fn collecting_beside_writers_takes_nothing_they_need() {
             }
             collections
         });
-        for writer in writers {
-            for top in writer.join().unwrap() {
-                if store.pins().get(top.cid()).unwrap().is_some() {
-                    assert_has(&store, &top);
-                }
+        // The collector ends too when a writer has failed.
+        let ended: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+        let tops: Vec<_> =
+            ended.into_iter().map(|writer| writer.map_err(|_| done.store(true, Ordering::Release))).collect();
+        for top in tops.into_iter().flat_map(|tops| tops.expect("a writer has failed")) {
+            if store.pins().get(top.cid()).unwrap().is_some() {
+                assert_has(&store, &top);
             }
         }
         done.store(true, Ordering::Release);
