@@ -188,7 +188,7 @@ fn dag_jose_and_git() {
     let jws = [b"\xa2\x67payload\x58\x24", &payload[..], b"\x6asignatures\x81\xa2\x69protected\x41a\x69signature\x41b"]
         .concat();
     let commit = format!("commit 60\0tree {}\nparent {}\n", "ab".repeat(20), "cd".repeat(20));
-    let tree = [b"tree 27\0100644 a\0", &[7; 20][..]].concat();
+    let tree = [b"tree 27\x00100644 a\x00", &[7; 20][..]].concat();
     Fuzz::new("jose-git", DIR)
         .seed(jws)
         .seed(commit)
