@@ -149,10 +149,9 @@ impl Search {
     /// Keeps an input whose answer has a new shape; says whether it had.
     fn keep(&mut self, answer: &str, input: Vec<u8>) -> bool {
         let is_new = self.known.insert(shape_of(answer));
-        if (is_new || self.population.is_empty())
-            && self.population.len() < POPULATION_MAX {
-                self.population.push(input);
-            }
+        if (is_new || self.population.is_empty()) && self.population.len() < POPULATION_MAX {
+            self.population.push(input);
+        }
         is_new
     }
 }
