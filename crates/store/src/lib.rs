@@ -47,5 +47,4 @@ pub use roots::{Meta, Roots, RootsChange, SPARE_PREFIX};
 pub use store::{Options, ReadCheck, Store, StoreStat, VerifyEvent};
 pub use temp::TempPin;
 pub use usage::{DagUsage, Extent, Usage};
-pub use walk::Measured;
 pub use why::{Keeper, KeptBy, Why};

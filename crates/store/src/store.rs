@@ -16,7 +16,7 @@ use crate::meta::Tables;
 use crate::outside::Outside;
 use crate::quota::Quota;
 use crate::temp::{TempPin, TempPins};
-use crate::walk::{self, Measured};
+use crate::walk;
 use crate::{
     Clock, GcEvent, GcOptions, GcPreview, GcStats, Keeper, KeptBy, Meta, Pace, PinKind, PinnedHow, Pins, Quarantined,
     Roots, StoreError, Verified, VerifyOptions, Why,
@@ -224,12 +224,6 @@ impl Store {
     /// Pins what is named to the guard alone, while it lives: for readers, and for whoever fetches a DAG from its top.
     pub fn reader_pin(&self) -> TempPin {
         self.temp.guard_of_names()
-    }
-
-    /// Blocks and bytes below each root and below all of them, from what was recorded when they were put; `None` when not
-    /// everything is here, or a root is an identity CID.
-    pub fn measure(&self, roots: &[Cid]) -> Result<Option<Measured>, StoreError> {
-        walk::measure(&self.blocks, roots)
     }
 
     /// Whether a block is stored and known to link to nothing, so that it need not be read to know that.

@@ -9,7 +9,7 @@ use parking_lot::RwLockReadGuard;
 
 use crate::blocks::{Blocks, Codec, Edges, Id, Index, Links, names_of_root};
 use crate::meta::Tables;
-use crate::{Amount, Pin, PinKind, StoreError};
+use crate::{Pin, PinKind, StoreError};
 
 /// Blocks looked at before the index is unlocked for a moment: about a tenth of a millisecond.
 const STEPS_PER_LOCK: usize = 4096;
@@ -156,40 +156,6 @@ pub(crate) fn check_complete(blocks: &Blocks, cid: &Cid, kind: PinKind) -> Resul
     walk.push_root(&blocks.index.read(), cid);
     walk.run()?;
     if walk.holes { find_hole(blocks, cid) } else { Ok(()) }
-}
-
-/// How much there is below some roots.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Measured {
-    /// Below each root, in the order of the question, itself included.
-    pub each: Vec<Amount>,
-    /// Below all of them, shared blocks once.
-    pub all: Amount,
-}
-
-/// Measures DAGs in memory; `None` when one has a hole or hides it.
-pub(crate) fn measure(blocks: &Blocks, roots: &[Cid]) -> Result<Option<Measured>, StoreError> {
-    let mut measured = Measured::default();
-    let mut met = HashSet::new();
-    for root in roots {
-        let mut walk = Walk::new(blocks, HashSet::new());
-        walk.push_root(&blocks.index.read(), root);
-        walk.run()?;
-        if walk.holes || root.hash().is_identity() {
-            return Ok(None);
-        }
-        let mut amount = Amount::default();
-        let index = blocks.index.read();
-        for id in walk.seen {
-            let Some((place, _)) = index.stored(id) else { return Ok(None) };
-            amount.add(place.len);
-            if met.insert(id) {
-                measured.all.add(place.len);
-            }
-        }
-        measured.each.push(amount);
-    }
-    Ok(Some(measured))
 }
 
 /// Reads a DAG that has a hole, to say what is missing.

@@ -190,7 +190,7 @@ fn many_writers_together_stay_below_the_limit() {
 }
 
 #[test]
-fn evicting_and_measuring_read_no_block_back() {
+fn evicting_and_collecting_read_no_block_back() {
     let timed = Timed::new();
     let store = &timed.store;
     let leaves = blocks(0..500);
@@ -205,13 +205,7 @@ fn evicting_and_measuring_read_no_block_back() {
     let read = || store.counters().bytes_read;
     let before = read();
     assert_eq!(store.stat().blocks, 511);
-    let measured = store.measure(&[root.cid().clone(), tops[0].cid().clone()]).unwrap().unwrap();
-    let bytes = |blocks: &[Block]| blocks.iter().map(|block| block.data().len() as u64).sum::<u64>();
-    let all = bytes(&leaves) + bytes(&tops) + root.data().len() as u64;
-    assert_eq!((measured.each[0].blocks, measured.each[0].bytes, measured.all), (511, all, measured.each[0]));
-    assert_eq!((measured.each[1].blocks, measured.each[1].bytes), (51, 50_000 + tops[0].data().len() as u64));
     assert!(leaves.iter().all(|leaf| store.is_leaf(leaf.cid())) && !store.is_leaf(root.cid()));
-    assert_eq!(store.measure(&[node(&[raw(77_777, 5).cid()]).cid().clone()]).unwrap(), None);
     store.pins().add(root.cid(), PinKind::Recursive, "").unwrap();
     let quiet = GcOptions { silent: true, ..GcOptions::default() };
     assert_eq!(store.gc(&quiet, &mut |_| panic!("silent")).unwrap().removed_blocks, 0);

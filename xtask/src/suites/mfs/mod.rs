@@ -201,9 +201,26 @@ fn by_rpc(daemon: &Daemon, step: &Step) -> Res<Said> {
     Ok(Said {
         failed: answer.status != 200 || !broken.is_empty(),
         code: answer.status.into(),
-        out: without_hints(answer.body),
+        out: without_local_size(without_hints(answer.body)),
         err: broken,
     })
+}
+
+/// `files stat --with-local` of Kubo counts a block as often as it is linked to; we count it once.
+fn without_local_size(body: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&body);
+    let mut kept = String::new();
+    for line in text.lines().filter(|line| !line.starts_with("Local: ")) {
+        match line.split_once("\"SizeLocal\":") {
+            Some((before, after)) => {
+                kept.push_str(before);
+                kept.push_str(after.trim_start_matches(|c: char| c.is_ascii_digit()));
+            }
+            None => kept.push_str(line),
+        }
+        kept.push('\n');
+    }
+    if text.contains("Local") { kept.into_bytes() } else { body }
 }
 
 /// Our errors may carry hints, a field that Kubo's do not have.
@@ -220,7 +237,7 @@ fn by_command_line(daemon: &Daemon, step: &Step) -> Res<Said> {
     Ok(Said {
         failed: !done.status.success(),
         code: done.status.code().unwrap_or(-1),
-        out: done.stdout,
+        out: without_local_size(done.stdout),
         err: String::from_utf8_lossy(&done.stderr).into_owned(),
     })
 }

@@ -218,7 +218,8 @@ fn touch(rng: &mut Rng) -> Step {
 }
 
 fn chcid(rng: &mut Rng) -> Step {
-    let step = Step::new("files/chcid", &[&path(rng)]);
+    // Kubo changes a directory that is named without its slash, and then does not find it.
+    let step = Step::new("files/chcid", &[&plain_path(rng)]);
     match rng.below(4) {
         0 => step,
         1 => step.flag("cid-version", "0"),

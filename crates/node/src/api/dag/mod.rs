@@ -20,7 +20,7 @@ use merkury_store::Store;
 use merkury_unixfs::walk;
 
 use super::with_kind;
-use crate::inner::{Handle, blocking, store_error};
+use crate::inner::Handle;
 
 /// A count of blocks after which a statistic tells how far it is.
 const PROGRESS_EVERY: u64 = 512;
@@ -40,7 +40,10 @@ impl Dag for Handle {
     }
 
     fn stat(&self, roots: Vec<Cid>) -> ItemStream<DagStatItem> {
-        stat(self.clone(), roots)
+        match self.getter() {
+            Ok(get) => stat(get, roots),
+            Err(error) => crate::stream::failed(error),
+        }
     }
 
     fn import(&self, cars: ItemStream<ByteStream>, options: DagImportOptions) -> ItemStream<CarImported> {
@@ -119,41 +122,16 @@ fn refs(get: Arc<dyn BlockGet>, store: Arc<Store>, root: Cid, options: RefsOptio
     .boxed()
 }
 
-/// Of what is all here, from memory; else by a walk that asks peers for what is missing.
-fn stat(handle: Handle, roots: Vec<Cid>) -> ItemStream<DagStatItem> {
-    try_stream! {
-        if let Some(done) = measure(&handle, roots.clone()).await? {
-            yield done;
-        } else {
-            let mut walked = walked_stat(handle.getter()?, roots);
-            while let Some(item) = walked.next().await {
-                yield item?;
-            }
-        }
-    }
-    .boxed()
-}
-
-async fn measure(handle: &Handle, roots: Vec<Cid>) -> Result<Option<DagStatItem>, ApiError> {
-    let store = handle.inner.store()?;
-    blocking(move || {
-        let Some(measured) = store.measure(&roots).map_err(store_error)? else { return Ok(None) };
-        let dags = roots.into_iter().zip(measured.each);
-        let dags = dags.map(|(root, below)| DagStat { root, size: below.bytes, blocks: below.blocks });
-        Ok(Some(done(dags.collect(), measured.all.blocks, measured.all.bytes)))
-    })
-    .await
-}
-
 fn done(dags: Vec<DagStat>, unique_blocks: u64, total_size: u64) -> DagStatItem {
     let shared_size = dags.iter().map(|dag| dag.size).sum::<u64>().saturating_sub(total_size);
     DagStatItem::Done { dags, unique_blocks, total_size, shared_size }
 }
 
-fn walked_stat(get: Arc<dyn BlockGet>, roots: Vec<Cid>) -> ItemStream<DagStatItem> {
+/// Counts by CID, as Kubo does: identity CIDs count, and one block under two names is two. The recorded links know
+/// neither.
+fn stat(get: Arc<dyn BlockGet>, roots: Vec<Cid>) -> ItemStream<DagStatItem> {
     try_stream! {
         let mut dags: Vec<DagStat> = Vec::new();
-        // By CID, as Kubo counts: one block under two names is two.
         let mut met: HashSet<Cid> = HashSet::new();
         let (mut unique_blocks, mut total_size) = (0u64, 0u64);
         for root in roots {
