@@ -41,9 +41,18 @@ impl Program {
         Ok(Self { name: "merkury", bin })
     }
 
-    /// The program with arguments, in a clean environment for `repo`.
+    /// The program in a clean environment for `repo`.
     pub(crate) fn exec(&self, repo: &Path) -> Exec {
-        Exec::new(&self.bin)
+        Self::clean(&self.bin, repo)
+    }
+
+    /// The same, called by its own name and not as a drop-in.
+    pub(crate) fn own(&self, repo: &Path) -> Exec {
+        Self::clean(&self.bin.canonicalize().unwrap_or_else(|_| self.bin.clone()), repo)
+    }
+
+    fn clean(bin: &Path, repo: &Path) -> Exec {
+        Exec::new(bin)
             .env("IPFS_PATH", repo.display().to_string())
             .env("HOME", repo.parent().unwrap_or(repo).display().to_string())
             .env("IPFS_TELEMETRY", "off")

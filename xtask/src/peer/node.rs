@@ -34,6 +34,12 @@ impl Repo {
         Ok(repo)
     }
 
+    /// A command that only `merkury` has: called by that name.
+    pub(crate) fn own<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Exec {
+        let args: Vec<String> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        self.program.own(&self.path).args(args)
+    }
+
     /// The program's command line on this repository.
     pub(crate) fn cli<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Exec {
         self.program.exec(&self.path).args(args)

@@ -172,7 +172,7 @@ fn migrate(ours: &Repo, from: &str, flags: &[&str]) -> Res<Value> {
 }
 
 fn migration(ours: &Repo, from: &str, flags: &[&str]) -> Exec {
-    ours.cli(["migrate", "--enc=json", "--from", from]).args(flags)
+    ours.own(["migrate", "--json", "--from", from]).args(flags)
 }
 
 fn number(done: &Value, key: &str) -> u64 {

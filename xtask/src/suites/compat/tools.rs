@@ -110,7 +110,7 @@ pub(super) fn testcli(pattern: &str) -> Res<Table> {
         .finish()?;
     let said = done.text();
     let last = said.lines().last().unwrap_or_default();
-    let wanted: Option<u64> = last.split(' ').nth(5).and_then(|number| number.parse().ok());
+    let wanted: Option<u64> = last.split(' ').nth(4).and_then(|number| number.parse().ok());
     if !last.starts_with("kubo test/cli: ") || done.timed_out {
         return Err(format!("the tests did not run: {last}{}", done.said()));
     }
