@@ -1,63 +1,14 @@
 //! What an import costs in memory: counted, on one thread, so that other tests do not disturb the count.
-#![allow(unsafe_code)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::io::Read;
 use std::sync::Arc;
 
 use merkury_core::{Block, BlockPut, PutError};
+use merkury_testkit::allocation::{Counting, measure};
 use merkury_unixfs::build::{ImportOptions, Importer, Item, WalkOptions};
-
-/// The system's allocator, counting per thread.
-struct Counting;
-
-thread_local! {
-    static NOW: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-    static CALLS: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize) {
-    // A thread that ends has no counters any more; it is not measured either.
-    let _ = NOW.try_with(|now| {
-        now.set(now.get() + bytes);
-        PEAK.with(|peak| peak.set(peak.get().max(now.get())));
-        CALLS.with(|calls| calls.set(calls.get() + usize::from(bytes > 0)));
-    });
-}
-
-// SAFETY: every call is handed to the system's allocator unchanged; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: the caller keeps the rules of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: the caller keeps the rules of `alloc_zeroed`.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: the caller keeps the rules of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// Peak bytes above the start, and the number of allocations.
-fn measure(work: impl FnOnce()) -> (isize, usize) {
-    let (start, calls) = (NOW.get(), CALLS.get());
-    PEAK.set(start);
-    work();
-    (PEAK.get() - start, CALLS.get() - calls)
-}
 
 struct Nowhere;
 
