@@ -4,9 +4,10 @@
 //! is compared with a committed table in `peers/compat/`: what passes there and does not pass now fails the suite; what
 //! passes now and not there is said, and `MERKURY_RECORD=1` writes the table anew.
 //!
-//! Parts: `tools` (the scripts), `table` (the committed tables), `report` (`cargo xtask compat`: both suites whole, and
-//! `docs/internals/compatibility.md`).
+//! Parts: `tools` (the scripts), `table` (the committed tables), `reasons` (why something fails), `report` (`cargo xtask
+//! compat`: both suites whole, and `docs/internals/compatibility.md`).
 
+mod reasons;
 mod report;
 mod table;
 mod tools;
