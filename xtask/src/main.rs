@@ -52,9 +52,11 @@ cargo xtask COMMAND
     --save             add small inputs with answers of a new shape to the corpora
     --list             name the targets
   bench [ROW...]       compare with Kubo in one run and write bench/RESULTS.md
+  bench store          the store alone, with a million blocks and pins; writes bench/RESULTS-store.md
     --list             name the rows
     --quick            a tenth of the size, one round
     --rounds N         rounds of ours, Kubo, Kubo, ours (default 5)
+    --pebble           Kubo with its pebble profile; writes another file
 
 Environment: MERKURY_CACHE (default ~/.cache/merkury) holds what is installed; MERKURY_BIN replaces the binary under test.
 ";

@@ -1,19 +1,21 @@
 //! `cargo xtask bench`: the same work done by Merkury and by Kubo in one run, and the table of what came out.
 //!
-//! Parts: `rows` (what is measured), `files` (rows about files and huge directories), `measure` (wall, CPU and memory of one piece of work), `load` (requests to a
-//! gateway), `report` (bench/RESULTS.md). Every row runs ours, Kubo, Kubo, ours, so that what changes on the machine meets
+//! Parts: `rows` (what is measured), `files` (rows about files and huge directories), `store_rows` (rows about the store), `million`
+//! (the store with a million blocks, growth), `measure` (wall, CPU and memory of one piece of work), `load` (requests to a gateway), `report` (bench/RESULTS.md). Every row runs ours, Kubo, Kubo, ours, so that what changes on the machine meets
 //! both; the score is the median of the paired ratios. Everything runs inside a network namespace with loopback alone.
 
 mod files;
 mod load;
 mod measure;
+mod million;
 mod report;
 mod rows;
+mod store_rows;
 
 use crate::peer::{self, Program, install};
 use crate::{Res, inside, paths, say};
 use measure::Measure;
-use rows::{ROWS, Row};
+use rows::{Group, Rival, Row, all};
 
 const ROUNDS: u32 = 5;
 
@@ -30,6 +32,8 @@ pub(crate) struct Bench {
 pub(crate) struct Outcome {
     pub(crate) row: &'static Row,
     pub(crate) rounds: Vec<[Measure; 4]>,
+    /// What a row of ours alone took.
+    pub(crate) own: Option<Measure>,
     pub(crate) failure: Option<String>,
 }
 
@@ -37,7 +41,7 @@ pub(crate) struct Outcome {
 pub(crate) fn command(args: &[String]) -> Res<()> {
     let options = Options::parse(args)?;
     if options.list {
-        for row in ROWS {
+        for row in all() {
             say::line(format!("{:16} {}", row.name, row.work));
         }
         return Ok(());
@@ -45,23 +49,31 @@ pub(crate) fn command(args: &[String]) -> Res<()> {
     if std::env::var_os("MERKURY_INSIDE").is_none() {
         install::all()?;
         say::step("build the release binary", peer::build_merkury)?;
+        say::step("build what writes archives", store_rows::build)?;
     }
     inside::run(|| run_rows(&options))
 }
 
 fn run_rows(options: &Options) -> Res<()> {
     let scratch = paths::Scratch::new("bench")?;
-    let bench =
-        Bench { kubo: Program::kubo()?, merkury: Program::merkury(scratch.path())?, scratch, quick: options.quick };
+    let kubo = if options.pebble { Program::kubo()?.with_profile("test,pebbleds") } else { Program::kubo()? };
+    let bench = Bench { kubo, merkury: Program::merkury(scratch.path())?, scratch, quick: options.quick };
     let load_before = measure::load_average();
     let mut outcomes = Vec::new();
-    for row in ROWS.iter().filter(|row| options.wants(row.name)) {
+    for row in options.chosen() {
         outcomes.push(run_row(&bench, row, options.rounds));
     }
-    let report = report::Report { outcomes: &outcomes, quick: options.quick, rounds: options.rounds, load_before };
+    let report = report::Report {
+        outcomes: &outcomes,
+        arguments: options.arguments(),
+        pebble: options.pebble,
+        quick: options.quick,
+        rounds: options.rounds,
+        load_before,
+    };
     let text = report.text()?;
-    let path = paths::root().join("bench/RESULTS.md");
     if options.rows.is_empty() {
+        let path = paths::root().join(options.file());
         paths::write(&path, &text)?;
         say::line(format!("written: {}", path.display()));
     } else {
@@ -74,7 +86,24 @@ fn run_rows(options: &Options) -> Res<()> {
 
 fn run_row(bench: &Bench, row: &'static Row, rounds: u32) -> Outcome {
     say::line(format!("== {}: {}", row.name, row.work));
-    let mut outcome = Outcome { row, rounds: Vec::new(), failure: None };
+    let mut outcome = Outcome { row, rounds: Vec::new(), own: None, failure: None };
+    let rounds = match row.rival {
+        Rival::Kubo => rounds,
+        Rival::KuboOnce => 1,
+        Rival::Nobody => {
+            match measured_once(bench, row, &bench.merkury) {
+                Ok(measured) => {
+                    say::line(format!("  ours {measured}; {}", measured.proof));
+                    outcome.own = Some(measured);
+                }
+                Err(reason) => {
+                    say::line(format!("  FAIL {}: {reason}", row.name));
+                    outcome.failure = Some(reason);
+                }
+            }
+            return outcome;
+        }
+    };
     for _ in 0..rounds {
         match one_round(bench, row) {
             Ok(round) => {
@@ -92,14 +121,16 @@ fn run_row(bench: &Bench, row: &'static Row, rounds: u32) -> Outcome {
     outcome
 }
 
+fn measured_once(bench: &Bench, row: &Row, program: &Program) -> Res<Measure> {
+    let dir = bench.scratch.join("round");
+    paths::make_dir(&dir)?;
+    let measured = (row.run)(bench, program, &dir).map_err(|reason| format!("{}: {reason}", program.name));
+    let _ = std::fs::remove_dir_all(&dir);
+    measured
+}
+
 fn one_round(bench: &Bench, row: &Row) -> Res<[Measure; 4]> {
-    let run = |program: &Program| {
-        let dir = bench.scratch.join("round");
-        paths::make_dir(&dir)?;
-        let measured = (row.run)(bench, program, &dir).map_err(|reason| format!("{}: {reason}", program.name));
-        let _ = std::fs::remove_dir_all(&dir);
-        measured
-    };
+    let run = |program: &Program| measured_once(bench, row, program);
     let round = [run(&bench.merkury)?, run(&bench.kubo)?, run(&bench.kubo)?, run(&bench.merkury)?];
     if let Some(other) = round.iter().find(|measure| measure.proof != round[0].proof) {
         return Err(format!("the work differs: {:?} and {:?}", round[0].proof, other.proof));
@@ -109,6 +140,8 @@ fn one_round(bench: &Bench, row: &Row) -> Res<[Measure; 4]> {
 
 struct Options {
     list: bool,
+    group: Group,
+    pebble: bool,
     quick: bool,
     rounds: u32,
     rows: Vec<String>,
@@ -116,11 +149,14 @@ struct Options {
 
 impl Options {
     fn parse(args: &[String]) -> Res<Self> {
-        let mut options = Self { list: false, quick: false, rounds: ROUNDS, rows: Vec::new() };
+        let (group, rows) = (Group::Usual, Vec::new());
+        let mut options = Self { list: false, group, pebble: false, quick: false, rounds: ROUNDS, rows };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--list" => options.list = true,
+                "store" => options.group = Group::Store,
+                "--pebble" => options.pebble = true,
                 "--quick" => {
                     options.quick = true;
                     options.rounds = 1;
@@ -129,14 +165,38 @@ impl Options {
                     let value = args.next().ok_or("--rounds needs a number")?;
                     options.rounds = value.parse().map_err(|_| format!("--rounds needs a number, not {value:?}"))?;
                 }
-                name if ROWS.iter().any(|row| row.name == name) => options.rows.push(name.to_owned()),
+                name if all().any(|row| row.name == name) => options.rows.push(name.to_owned()),
                 other => return Err(format!("{other:?} is no row; `cargo xtask bench --list` names them")),
             }
         }
         Ok(options)
     }
 
-    fn wants(&self, row: &str) -> bool {
-        self.rows.is_empty() || self.rows.iter().any(|name| name == row)
+    fn chosen(&self) -> Vec<&'static Row> {
+        if self.rows.is_empty() {
+            return self.group.rows();
+        }
+        all().filter(|row| self.rows.iter().any(|name| name == row.name)).collect()
+    }
+
+    /// What was typed to get this table.
+    fn arguments(&self) -> String {
+        let words = [
+            (self.group == Group::Store).then(|| " store".to_owned()),
+            self.pebble.then(|| " --pebble".to_owned()),
+            self.quick.then(|| " --quick".to_owned()),
+            (!self.quick && self.rounds != ROUNDS).then(|| format!(" --rounds {}", self.rounds)),
+        ];
+        words.into_iter().flatten().collect()
+    }
+
+    /// Where the table goes.
+    fn file(&self) -> &'static str {
+        match (self.group, self.pebble) {
+            (Group::Usual, false) => "bench/RESULTS.md",
+            (Group::Usual, true) => "bench/RESULTS-pebble.md",
+            (Group::Store, false) => "bench/RESULTS-store.md",
+            (Group::Store, true) => "bench/RESULTS-store-pebble.md",
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use super::measure::{self, Measure};
+use super::rows::Rival;
 use crate::exec::Exec;
 use crate::peer::install::KUBO_VERSION;
 use crate::{Res, paths};
@@ -10,6 +11,10 @@ use std::fmt::Write;
 /// Everything the table is made from.
 pub(super) struct Report<'a> {
     pub(super) outcomes: &'a [Outcome],
+    /// What was typed after `bench`.
+    pub(super) arguments: String,
+    /// Kubo keeps its blocks in pebble, not in files.
+    pub(super) pebble: bool,
     pub(super) quick: bool,
     pub(super) rounds: u32,
     pub(super) load_before: String,
@@ -23,24 +28,48 @@ impl Report<'_> {
         let size = if self.quick { "a tenth of the size the rows name" } else { "full size" };
         let _ = write!(
             text,
-            "# Measured against Kubo {KUBO_VERSION}\n\n\
+            "# Measured against Kubo {KUBO_VERSION}{}\n\n\
              Written by `cargo xtask bench{}` at commit {commit}: {} rounds of ours, Kubo, Kubo, ours, {size}; {cores} cores, load\n\
              average {} before and {} after. Do not edit.\n\n\
              Seconds are medians; \"times\" is the median of the paired ratios Kubo / ours, with the smallest and largest. CPU is user and\n\
              system time of command lines and daemons together, with a `sync` of the file system inside the window. Merkury has\n\
              everything on disk when it returns; Kubo as shipped has not.\n\n",
-            if self.quick { " --quick" } else { "" },
+            if self.pebble { " with the pebble profile" } else { "" },
+            self.arguments,
             self.rounds,
             self.load_before,
             measure::load_average(),
         );
         text.push_str("| row | work | ours s | Kubo s | times | goal | ours CPU-s | Kubo CPU-s | times | goal | peak MiB ours / Kubo | |\n");
         text.push_str("|---|---|---|---|---|---|---|---|---|---|---|---|\n");
-        for outcome in self.outcomes {
-            text.push_str(&line(outcome));
-        }
+        let (own, rivals): (Vec<&Outcome>, Vec<&Outcome>) =
+            self.outcomes.iter().partition(|outcome| outcome.row.rival == Rival::Nobody);
+        rivals.iter().for_each(|outcome| text.push_str(&line(outcome)));
         let _ = write!(text, "\nPeak memory goal: at most 64 MiB in every row.\n");
+        if !own.is_empty() {
+            text.push_str("\nOurs alone:\n\n| row | work | s | CPU-s | peak MiB | |\n|---|---|---|---|---|---|\n");
+            own.iter().for_each(|outcome| text.push_str(&own_line(outcome)));
+        }
         Ok(text)
+    }
+}
+
+fn own_line(outcome: &Outcome) -> String {
+    let row = outcome.row;
+    match &outcome.own {
+        Some(m) => format!(
+            "| {} | {} | {:.3} | {:.3} | {} | {} |\n",
+            row.name,
+            row.work,
+            m.wall.as_secs_f64(),
+            m.cpu.as_secs_f64(),
+            m.rss_max_kib >> 10,
+            m.proof.replace('|', "/")
+        ),
+        None => {
+            let reason = outcome.failure.as_deref().unwrap_or("not measured").replace('|', "/").replace('\n', " ");
+            format!("| {} | {} | | | | **could not be measured**: {reason} |\n", row.name, row.work)
+        }
     }
 }
 

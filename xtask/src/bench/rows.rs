@@ -6,6 +6,8 @@ use super::Bench;
 use super::files;
 use super::load;
 use super::measure::{Measure, measure};
+use super::million;
+use super::store_rows;
 use crate::Res;
 use crate::exec::Exec;
 use crate::paths;
@@ -25,18 +27,67 @@ pub(crate) struct Row {
     /// How many times faster than Kubo we have to be, in wall time and in CPU time.
     pub(crate) goal_wall: f64,
     pub(crate) goal_cpu: f64,
+    pub(crate) rival: Rival,
     pub(crate) run: fn(&Bench, &Program, &Path) -> Res<Measure>,
 }
 
+/// Who does the same work beside us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rival {
+    Kubo,
+    /// One round takes minutes of Kubo, so there is only one.
+    KuboOnce,
+    /// Nobody: no goals, only what it takes.
+    Nobody,
+}
+
+/// What one run measures, in the order of its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// What is measured when nothing is named: under half an hour with two rounds.
+    Usual,
+    /// Everything about the store, with a million blocks and a million pins.
+    Store,
+}
+
+impl Group {
+    pub(crate) fn rows(self) -> Vec<&'static Row> {
+        match self {
+            Self::Usual => ROWS.iter().chain(store_rows::ROWS).collect(),
+            Self::Store => store_rows::ROWS.iter().chain(million::ROWS).collect(),
+        }
+    }
+}
+
+/// All rows there are.
+pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().chain(store_rows::ROWS).chain(million::ROWS)
+}
+
 /// The goals are those of the project's performance page, set on Kubo 0.43.1.
-pub(crate) const ROWS: &[Row] = &[
-    Row { name: "add", work: "add of a random file of 1 GiB, offline", goal_wall: 4.0, goal_cpu: 10.0, run: add },
-    Row { name: "only-hash", work: "the same with -n", goal_wall: 3.0, goal_cpu: 3.0, run: only_hash },
+const ROWS: &[Row] = &[
+    Row {
+        name: "add",
+        work: "add of a random file of 1 GiB, offline",
+        goal_wall: 4.0,
+        goal_cpu: 10.0,
+        rival: Rival::Kubo,
+        run: add,
+    },
+    Row {
+        name: "only-hash",
+        work: "the same with -n",
+        goal_wall: 3.0,
+        goal_cpu: 3.0,
+        rival: Rival::Kubo,
+        run: only_hash,
+    },
     Row {
         name: "small-files",
         work: "add of 100,000 files of 0.1 to 2.9 KB",
         goal_wall: 25.0,
         goal_cpu: 25.0,
+        rival: Rival::Kubo,
         run: small_files,
     },
     Row {
@@ -44,24 +95,55 @@ pub(crate) const ROWS: &[Row] = &[
         work: "add of a real tree: the documentation of the Rust tool chain",
         goal_wall: 12.0,
         goal_cpu: 12.0,
+        rival: Rival::Kubo,
         run: tree,
     },
-    Row { name: "re-add", work: "the same tree again", goal_wall: 20.0, goal_cpu: 20.0, run: re_add },
-    Row { name: "cat", work: "cat of 1 GiB through the daemon", goal_wall: 5.0, goal_cpu: 5.0, run: cat },
-    Row { name: "get", work: "get of 1 GiB to a file through the daemon", goal_wall: 4.0, goal_cpu: 5.0, run: get },
+    Row {
+        name: "re-add",
+        work: "the same tree again",
+        goal_wall: 20.0,
+        goal_cpu: 20.0,
+        rival: Rival::Kubo,
+        run: re_add,
+    },
+    Row {
+        name: "cat",
+        work: "cat of 1 GiB through the daemon",
+        goal_wall: 5.0,
+        goal_cpu: 5.0,
+        rival: Rival::Kubo,
+        run: cat,
+    },
+    Row {
+        name: "get",
+        work: "get of 1 GiB to a file through the daemon",
+        goal_wall: 4.0,
+        goal_cpu: 5.0,
+        rival: Rival::Kubo,
+        run: get,
+    },
     Row {
         name: "gateway-small",
         work: "gateway: 20,000 small files, 32 connections",
         goal_wall: 12.0,
         goal_cpu: 12.0,
+        rival: Rival::Kubo,
         run: gateway_small,
     },
-    Row { name: "gateway-stream", work: "gateway: GET of 1 GiB", goal_wall: 1.7, goal_cpu: 2.0, run: gateway_stream },
+    Row {
+        name: "gateway-stream",
+        work: "gateway: GET of 1 GiB",
+        goal_wall: 1.7,
+        goal_cpu: 2.0,
+        rival: Rival::Kubo,
+        run: gateway_stream,
+    },
     Row {
         name: "bitswap-get",
         work: "get of 1 GiB from one peer, Noise, loopback",
         goal_wall: 8.0,
         goal_cpu: 6.0,
+        rival: Rival::Kubo,
         run: bitswap_get,
     },
     Row {
@@ -69,14 +151,23 @@ pub(crate) const ROWS: &[Row] = &[
         work: "pin add of 1 GiB from one peer, Noise, loopback",
         goal_wall: 4.0,
         goal_cpu: 4.0,
+        rival: Rival::Kubo,
         run: bitswap_pin,
     },
-    Row { name: "command-start", work: "--offline id, mean of 20", goal_wall: 8.0, goal_cpu: 8.0, run: command_start },
+    Row {
+        name: "command-start",
+        work: "--offline id, mean of 20",
+        goal_wall: 8.0,
+        goal_cpu: 8.0,
+        rival: Rival::Kubo,
+        run: command_start,
+    },
     Row {
         name: "daemon-ready",
         work: "daemon on an empty repository until ready, mean of 5",
         goal_wall: 4.0,
         goal_cpu: 3.0,
+        rival: Rival::Kubo,
         run: daemon_ready,
     },
     Row {
@@ -84,6 +175,7 @@ pub(crate) const ROWS: &[Row] = &[
         work: "25,000 files put into one directory of MFS, one command each",
         goal_wall: 20.0,
         goal_cpu: 20.0,
+        rival: Rival::KuboOnce,
         run: files::mfs_files,
     },
     Row {
@@ -91,6 +183,7 @@ pub(crate) const ROWS: &[Row] = &[
         work: "the same in one batch (Kubo has none: one command each)",
         goal_wall: 20.0,
         goal_cpu: 20.0,
+        rival: Rival::KuboOnce,
         run: files::mfs_batch,
     },
     Row {
@@ -98,6 +191,7 @@ pub(crate) const ROWS: &[Row] = &[
         work: "ls of a directory of 1,000,000 entries through the daemon",
         goal_wall: 10.0,
         goal_cpu: 10.0,
+        rival: Rival::KuboOnce,
         run: files::hamt_list,
     },
     Row {
@@ -105,6 +199,7 @@ pub(crate) const ROWS: &[Row] = &[
         work: "resolve of a name in it: wall is the 99th percentile, CPU all",
         goal_wall: 5.0,
         goal_cpu: 5.0,
+        rival: Rival::KuboOnce,
         run: files::hamt_resolve,
     },
     Row {
@@ -112,12 +207,13 @@ pub(crate) const ROWS: &[Row] = &[
         work: "one entry more in it, in MFS, mean of 200",
         goal_wall: 10.0,
         goal_cpu: 10.0,
+        rival: Rival::KuboOnce,
         run: files::hamt_add,
     },
 ];
 
 const CONNECTIONS: usize = 32;
-const DEADLINE: Duration = Duration::from_secs(900);
+pub(super) const DEADLINE: Duration = Duration::from_secs(900);
 
 pub(super) fn repo(program: &Program, dir: &Path, name: &str) -> Res<Repo> {
     let repo = Repo::init(program, &dir.join(name))?;
@@ -130,7 +226,7 @@ pub(super) fn repo(program: &Program, dir: &Path, name: &str) -> Res<Repo> {
 }
 
 /// The big random file; it is made by the first row that asks.
-fn big_file(bench: &Bench) -> Res<String> {
+pub(super) fn big_file(bench: &Bench) -> Res<String> {
     let path = bench.scratch.join("big");
     if !path.exists() {
         let mebibytes = if bench.quick { 100 } else { 1_024 };
@@ -143,7 +239,7 @@ fn big_file(bench: &Bench) -> Res<String> {
     Ok(path.display().to_string())
 }
 
-fn small_tree(bench: &Bench, files: u64) -> Res<PathBuf> {
+pub(super) fn small_tree(bench: &Bench, files: u64) -> Res<PathBuf> {
     let dir = bench.scratch.join(format!("small-{files}"));
     if !dir.exists() {
         let mut rng = Rng::new(11);

@@ -16,16 +16,26 @@ pub(crate) struct Program {
     pub(crate) name: &'static str,
     /// The file to run.
     pub(crate) bin: PathBuf,
+    /// The profiles of new repositories.
+    pub(crate) profile: &'static str,
 }
 
+/// Loopback, port 0, no bootstrap peers.
+const PROFILE: &str = "test";
+
 impl Program {
+    /// The same program with other profiles for new repositories.
+    pub(crate) fn with_profile(self, profile: &'static str) -> Self {
+        Self { profile, ..self }
+    }
+
     /// The installed Kubo.
     pub(crate) fn kubo() -> Res<Self> {
         let bin = install::kubo_bin()?;
         if !bin.exists() {
             return Err(format!("Kubo is not at {}; run `cargo xtask peers --install`", bin.display()));
         }
-        Ok(Self { name: "kubo", bin })
+        Ok(Self { name: "kubo", bin, profile: PROFILE })
     }
 
     /// The binary under test, called through a link named `ipfs` in `links`: a drop-in is known by that name.
@@ -38,7 +48,7 @@ impl Program {
         if !bin.exists() {
             symlink(&real, &bin).map_err(|e| format!("cannot link {}: {e}", bin.display()))?;
         }
-        Ok(Self { name: "merkury", bin })
+        Ok(Self { name: "merkury", bin, profile: PROFILE })
     }
 
     /// The program in a clean environment for `repo`.

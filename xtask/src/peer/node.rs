@@ -30,7 +30,7 @@ impl Repo {
     pub(crate) fn init(program: &Program, path: &Path) -> Res<Self> {
         let repo = Self { program: program.clone(), path: path.to_path_buf() };
         paths::make_dir(path)?;
-        repo.cli(["init", "--profile=test"]).run()?;
+        repo.cli(["init", &format!("--profile={}", program.profile)]).run()?;
         Ok(repo)
     }
 

@@ -3,12 +3,14 @@
 //! A wrong or malformed section ends the import with an error; no root of the request is pinned then. Blocks of
 //! earlier groups stay as garbage, which the next collection takes.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use futures::StreamExt;
 use merkury_api::{ApiError, ByteStream, CarImported, DagImportOptions, ItemStream};
 use merkury_core::car::{CarError, CarReader};
 use merkury_core::{Block, BlockHas, BlockPut, Cid};
-use merkury_store::{PinKind, Store, StoreError};
+use merkury_store::{Pin, PinKind, Store, StoreError};
 use tokio::runtime::Handle as Runtime;
 
 use crate::api::files::BodyReader;
@@ -19,6 +21,8 @@ use crate::stream::{self, Items};
 const GROUP_BLOCKS: usize = 1024;
 /// … or this many bytes of them.
 const GROUP_BYTES: usize = 8 << 20;
+/// Roots pinned with one flush.
+const ROOTS_AT_ONCE: usize = 1024;
 
 pub(super) fn import(
     handle: &Handle,
@@ -31,16 +35,18 @@ pub(super) fn import(
         let (put, keep) = (handle.inner.put()?, store.temp_pin());
         let mut totals = Totals::default();
         let mut roots: Vec<Cid> = Vec::new();
+        let mut known_roots: HashSet<Cid> = HashSet::new();
         while let Some(car) = Runtime::current().block_on(cars.next()) {
             let car = car?;
             for root in read_archive(&*put, car, options.allow_big, &mut totals)? {
                 // What it lacks may be fetched, as cache that only this name keeps.
                 keep.protect(&root);
-                if !roots.contains(&root) {
+                if known_roots.insert(root.clone()) {
                     roots.push(root);
                 }
             }
         }
+        drop(known_roots);
         store.commit()?;
         if options.pin_roots {
             pin_roots(&handle, &store, &roots, &options, items)?;
@@ -131,13 +137,16 @@ fn pin_roots(
     options: &DagImportOptions,
     items: &Items<CarImported>,
 ) -> Result<(), ApiError> {
-    for root in roots {
-        let pin_error = match pin_root(handle, store, root, options) {
-            Ok(()) => None,
-            Err(error) => Some(error.message),
-        };
-        if items.send(CarImported::Root { cid: root.clone(), pin_error }).is_err() {
-            return Ok(());
+    for some in roots.chunks(ROOTS_AT_ONCE) {
+        // One flush for many; what cannot be pinned with the others is pinned, or refused, by itself.
+        let pins: Vec<Pin> = some.iter().map(|root| Pin::new(root.clone(), PinKind::Recursive, "")).collect();
+        let together = store.pins().add_many(&pins).is_ok();
+        for root in some {
+            let pinned = if together { Ok(()) } else { pin_root(handle, store, root, options) };
+            let pin_error = pinned.err().map(|error| error.message);
+            if items.send(CarImported::Root { cid: root.clone(), pin_error }).is_err() {
+                return Ok(());
+            }
         }
     }
     handle.inner.announce_roots(roots);
