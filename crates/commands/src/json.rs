@@ -53,6 +53,10 @@ macro_rules! pass_on {
 impl<F: Formatter> Formatter for GoStrings<F> {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut rest = fragment;
+        // Nearly all is plain: both separators begin with this byte.
+        if !rest.bytes().any(|byte| matches!(byte, b'<' | b'>' | b'&' | 0xe2)) {
+            return writer.write_all(rest.as_bytes());
+        }
         while let Some((at, character, escape)) =
             rest.char_indices().find_map(|(at, character)| escape_of(character).map(|escape| (at, character, escape)))
         {

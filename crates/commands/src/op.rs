@@ -2,8 +2,10 @@
 //!
 //! The wire form of an answer is JSON, one line an item, exactly as Kubo's. Both front ends read that form: the
 //! terminal prints what [`Render`] makes of the lines, whether they come from a daemon or from a node in process. So
-//! there is one path, and what works over RPC works in process.
+//! there is one path, and what works over RPC works in process. Streams of items that are shown as text in the process that
+//! made them are spared the way through JSON ([`HeldReply`]): it was seven tenths of a collection that names a million blocks.
 
+use std::any::Any;
 use std::io;
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -185,10 +187,23 @@ pub enum WireReply {
     Bytes(BytesReply),
 }
 
-/// Shows items in wire form as text.
+/// An item of an operation's own type.
+pub type HeldItem = Box<dyn Any + Send>;
+
+/// An answer for the process that asked: a stream keeps its items as they are.
+pub enum HeldReply {
+    /// As over the wire.
+    Wire(WireReply),
+    /// Items as they come.
+    Items(ItemStream<HeldItem>),
+}
+
+/// Shows items as text.
 pub trait Render: Send {
-    /// Shows one.
+    /// Shows one in wire form.
     fn item(&mut self, line: &[u8], out: &mut Out<'_>) -> TextResult;
+    /// Shows one that was never in wire form.
+    fn held(&mut self, item: HeldItem, out: &mut Out<'_>) -> TextResult;
     /// Shows what comes after the last.
     fn finish(&mut self, out: &mut Out<'_>) -> TextResult;
 }
@@ -201,6 +216,11 @@ pub trait AnyOp: Send + Sync {
     fn prepare(&self, call: &mut Call, live: bool);
     /// Does the work.
     fn run(&self, cx: Cx, request: Request) -> BoxFuture<'static, Result<WireReply, ApiError>>;
+    /// Does the work, for text in this process.
+    fn run_held(&self, cx: Cx, request: Request) -> BoxFuture<'static, Result<HeldReply, ApiError>> {
+        let running = self.run(cx, request);
+        Box::pin(async move { Ok(HeldReply::Wire(running.await?)) })
+    }
     /// As `ipfs` the terminal shows text whatever `--enc` says.
     fn is_always_text(&self) -> bool {
         false
@@ -231,6 +251,18 @@ impl<O: Op> AnyOp for Entry<O> {
         Box::pin(async move { to_wire(running.await?) })
     }
 
+    fn run_held(&self, cx: Cx, request: Request) -> BoxFuture<'static, Result<HeldReply, ApiError>> {
+        let running = O::run(cx, request);
+        Box::pin(async move {
+            Ok(match running.await? {
+                Reply::Stream(items) => {
+                    HeldReply::Items(items.map(|item| item.map(|item| Box::new(item) as HeldItem)).boxed())
+                }
+                other => HeldReply::Wire(to_wire(other)?),
+            })
+        })
+    }
+
     fn is_always_text(&self) -> bool {
         O::ALWAYS_TEXT
     }
@@ -259,6 +291,13 @@ impl<O: Op> Render for TypedRender<O> {
         let item = serde_json::from_slice(line)
             .map_err(|error| ApiError::internal(format!("the answer is not what {} sends: {error}", O::SPEC.path)))?;
         O::text(item, &self.call, &mut self.state, out)
+    }
+
+    fn held(&mut self, item: HeldItem, out: &mut Out<'_>) -> TextResult {
+        let item = item
+            .downcast()
+            .map_err(|_| ApiError::internal(format!("an item of {} is of no type of it", O::SPEC.path)))?;
+        O::text(*item, &self.call, &mut self.state, out)
     }
 
     fn finish(&mut self, out: &mut Out<'_>) -> TextResult {
@@ -292,6 +331,10 @@ pub(crate) struct NothingToShow;
 
 impl Render for NothingToShow {
     fn item(&mut self, _: &[u8], _: &mut Out<'_>) -> TextResult {
+        Ok(())
+    }
+
+    fn held(&mut self, _: HeldItem, _: &mut Out<'_>) -> TextResult {
         Ok(())
     }
 

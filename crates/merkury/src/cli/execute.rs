@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use merkury_api::{ApiError, ItemStream};
-use merkury_commands::op::{Call, Cx, Request, WireReply};
+use merkury_commands::op::{Call, Cx, HeldReply, Request, WireReply};
 use merkury_commands::options::Options;
 use merkury_commands::rpc::auth_header;
 use merkury_commands::rpc::client::{Answer, CallError, Client, Target};
@@ -347,8 +347,14 @@ fn local(
         let work = async {
             let node = session.host.open(repo).await?;
             let cx = Cx::new(node, repo.to_owned());
-            let reply = op.run(cx, request).await?;
             let mut shown = Shown::new(session, op, call).with_total(total).counted(activity.clone());
+            let reply = match shown.wants_json() {
+                true => op.run(cx, request).await?,
+                false => match op.run_held(cx, request).await? {
+                    HeldReply::Items(items) => return shown.held_items(items).await,
+                    HeldReply::Wire(reply) => reply,
+                },
+            };
             match reply {
                 WireReply::One(line) => {
                     if !line.is_empty() {

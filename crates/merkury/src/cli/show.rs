@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use merkury_api::{ApiError, ByteStream, ItemStream};
-use merkury_commands::op::{Call, Render};
+use merkury_commands::op::{Call, HeldItem, Render, TextResult};
 use merkury_commands::text::{Out, Pace, Style};
 use merkury_commands::{AnyOp, json};
 
@@ -95,20 +95,27 @@ impl Shown {
         Self { activity, ..self }
     }
 
+    /// Whether items are wanted in wire form.
+    pub(super) fn wants_json(&self) -> bool {
+        self.form == Form::Json
+    }
+
     /// Shows one item.
     pub(super) fn item(&mut self, line: &[u8]) -> Result<(), Failure> {
-        self.activity.fetch_add(1, Ordering::Relaxed);
         match self.form {
-            Form::Json => self.stdout.write_all(line)?,
-            Form::Text => {
-                let total = Some(self.total.load(Ordering::Relaxed)).filter(|total| *total > 0);
-                let mut out = Out::new(&mut self.stdout, &mut self.stderr, self.style)
-                    .with_total(total)
-                    .with_pace(self.pace.as_mut());
-                self.renderer.item(line, &mut out)?;
+            Form::Json => {
+                self.activity.fetch_add(1, Ordering::Relaxed);
+                Ok(self.stdout.write_all(line)?)
             }
+            Form::Text => self.render(|renderer, out| renderer.item(line, out)),
         }
-        Ok(())
+    }
+
+    fn render(&mut self, show: impl FnOnce(&mut dyn Render, &mut Out<'_>) -> TextResult) -> Result<(), Failure> {
+        self.activity.fetch_add(1, Ordering::Relaxed);
+        let total = Some(self.total.load(Ordering::Relaxed)).filter(|total| *total > 0);
+        let out = Out::new(&mut self.stdout, &mut self.stderr, self.style);
+        Ok(show(&mut *self.renderer, &mut out.with_total(total).with_pace(self.pace.as_mut()))?)
     }
 
     /// Shows what comes after the last item.
@@ -122,7 +129,20 @@ impl Shown {
     }
 
     /// Shows items as they come; what is buffered goes out whenever the next one makes us wait.
-    pub(super) async fn items(mut self, mut items: ItemStream<Bytes>) -> Result<(), Failure> {
+    pub(super) async fn items(self, items: ItemStream<Bytes>) -> Result<(), Failure> {
+        self.each(items, |shown, line| shown.item(&line)).await
+    }
+
+    /// As [`Shown::items`], for items that were never in wire form; the form must be text.
+    pub(super) async fn held_items(self, items: ItemStream<HeldItem>) -> Result<(), Failure> {
+        self.each(items, |shown, item| shown.render(|renderer, out| renderer.held(item, out))).await
+    }
+
+    async fn each<T>(
+        mut self,
+        mut items: ItemStream<T>,
+        show: impl Fn(&mut Self, T) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         loop {
             let next = match items.next().now_or_never() {
                 Some(next) => next,
@@ -132,8 +152,8 @@ impl Shown {
                 }
             };
             match next {
-                Some(Ok(line)) => {
-                    if let Err(failure) = self.item(&line) {
+                Some(Ok(item)) => {
+                    if let Err(failure) = show(&mut self, item) {
                         self.stdout.flush()?;
                         return Err(failure);
                     }
