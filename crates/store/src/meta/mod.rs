@@ -19,6 +19,7 @@ mod log;
 mod migrate;
 mod read;
 mod rewrite;
+mod short;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -47,7 +48,7 @@ const DOUBT_KEY: &[u8] = b"pins-in-doubt";
 /// A key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
 
-type Table = BTreeMap<Box<[u8]>, Box<[u8]>>;
+type Table = BTreeMap<short::Key, short::Value>;
 type AllTables = BTreeMap<String, Table>;
 
 /// The tables of one store.
@@ -103,7 +104,7 @@ impl LogState {
 impl Tables {
     /// Reads the log at `path`. `established` says that there must be one: without it pins are in doubt.
     pub(crate) fn open(disk: Arc<dyn Disk>, path: PathBuf, established: bool) -> Result<Self, StoreError> {
-        let read::Found { state, tables, damage } = read::read(&disk, &path, established)?;
+        let read::Found { state, tables, damage, .. } = read::read(&disk, &path, established)?;
         for what in &damage {
             tracing::error!(what, "the record of pins is damaged");
         }
@@ -187,7 +188,6 @@ impl Tables {
         Ok(())
     }
 
-    /// Appends and flushes; returns how many bytes.
     /// Makes durable what the tables show: for who removes what they do not keep. What was read when the log was opened may be
     /// in the system's memory alone, left by a process that was killed before its flush.
     ///
@@ -209,6 +209,7 @@ impl Tables {
         Ok(())
     }
 
+    /// Appends and flushes; returns how many bytes.
     fn append(&self, state: &mut LogState, changes: &[Change]) -> Result<u64, StoreError> {
         state.check_usable()?;
         self.prepare(state)?;
@@ -313,9 +314,14 @@ impl Tables {
     }
 }
 
+/// What an entry takes in the log, about.
+fn entry_bytes(table: &str, key: usize, value: usize) -> u64 {
+    (table.len() + key + value + 8) as u64
+}
+
 /// Changes the tables; returns the new count of live bytes.
 fn apply(tables: &mut AllTables, read: &log::Read<'_>, live_bytes: u64) -> u64 {
-    let size = |value: usize| (read.table.len() + read.key.len() + value + 8) as u64;
+    let size = |value: usize| entry_bytes(read.table, read.key.len(), value);
     let (added, old) = match read.value {
         Some(value) => {
             let table = match tables.get_mut(read.table) {

@@ -4,10 +4,12 @@
 //! - A batch that cannot be read, with whole ones behind it, is lost: the rest is read, and pins are in doubt.
 //! - Bytes at the end that are no whole batch are the remains of a write that nobody was told about.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{AllTables, Anew, DOUBT_KEY, LogState, STORE_TABLE, apply, log, migrate, rewrite};
+use super::short::{Key, Value};
+use super::{AllTables, Anew, DOUBT_KEY, LogState, STORE_TABLE, Table, entry_bytes, log, migrate, rewrite};
 use crate::StoreError;
 use crate::disk::{Disk, DiskFile, Open};
 
@@ -22,6 +24,8 @@ pub(super) struct Found {
     pub(super) tables: AllTables,
     /// What is wrong, in words.
     pub(super) damage: Vec<String>,
+    /// The changes of each table, in the order of the log.
+    changes: BTreeMap<String, Vec<(Key, Option<Value>)>>,
 }
 
 /// Reads the log at `path`. Writes nothing but the cut of an unfinished end.
@@ -38,7 +42,8 @@ pub(super) fn read(disk: &Arc<dyn Disk>, path: &Path, established: bool) -> Resu
         named: true,
         flushed: false,
     };
-    let mut found = Found { state, tables: AllTables::new(), damage: Vec::new() };
+    let (tables, changes) = (AllTables::new(), BTreeMap::new());
+    let mut found = Found { state, tables, damage: Vec::new(), changes };
     match disk.open(path, Open::Write) {
         Ok(file) => found.read_log(path, file)?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -48,6 +53,7 @@ pub(super) fn read(disk: &Arc<dyn Disk>, path: &Path, established: bool) -> Resu
         }
         Err(error) => return Err(StoreError::io("open", path, error)),
     }
+    found.apply();
     Ok(found)
 }
 
@@ -72,6 +78,7 @@ impl Found {
             (_, false) => self.state.anew = Anew::KeepingTheOld,
             (log::VERSION, true) => self.state.anew = Anew::No,
             (_, true) => {
+                self.apply();
                 self.tables = migrate::migrate_from_1(std::mem::take(&mut self.tables));
                 self.state.anew = Anew::Yes;
             }
@@ -126,7 +133,7 @@ impl Found {
         self.state.named = !payload.is_empty();
         loop {
             match log::next_change(&mut payload) {
-                Ok(Some(read)) => self.state.live_bytes = apply(&mut self.tables, &read, self.state.live_bytes),
+                Ok(Some(read)) => self.change(&read),
                 Ok(None) => return,
                 // The checksum is right and the content is not: no accident of the disk.
                 Err(why) => return self.lose(format!("{} at byte {at}: {why}", path.display())),
@@ -138,8 +145,35 @@ impl Found {
     fn lose(&mut self, why: String) {
         let text = why.clone().into_bytes();
         let read = log::Read { table: STORE_TABLE, key: DOUBT_KEY, value: Some(&text) };
-        self.state.live_bytes = apply(&mut self.tables, &read, self.state.live_bytes);
+        self.change(&read);
         self.damage.push(why);
+    }
+
+    fn change(&mut self, read: &log::Read<'_>) {
+        let change = (read.key.into(), read.value.map(Value::from));
+        match self.changes.get_mut(read.table) {
+            Some(changes) => changes.push(change),
+            None => drop(self.changes.insert(read.table.to_owned(), vec![change])),
+        }
+    }
+
+    /// Makes the tables of the changes read so far, unless they are made: sorted and built at once, which is many times faster for a million pins than one after another.
+    fn apply(&mut self) {
+        for (name, mut changes) in std::mem::take(&mut self.changes) {
+            // Stable: of the changes of a key the last one counts.
+            changes.sort_by(|(a, _), (b, _)| a.cmp(b));
+            changes.dedup_by(|later, kept| {
+                let is_same = later.0 == kept.0;
+                if is_same {
+                    std::mem::swap(later, kept);
+                }
+                is_same
+            });
+            let table: Table = changes.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+            let bytes: u64 = table.iter().map(|(key, value)| entry_bytes(&name, key.len(), value.len())).sum();
+            self.state.live_bytes += bytes;
+            self.tables.insert(name, table);
+        }
     }
 }
 
