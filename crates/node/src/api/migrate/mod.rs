@@ -15,8 +15,10 @@ mod source;
 use std::time::Instant;
 
 use merkury_api::{ApiError, ItemStream, Migrate, MigrateEvent, MigrateProgress, MigrateRequest, Migrated};
+use merkury_store::StoreError;
 
-use crate::inner::Handle;
+use crate::config::View;
+use crate::inner::{Handle, store_error};
 use crate::stream::{self, Items};
 use source::Source;
 
@@ -27,6 +29,7 @@ impl Migrate for Handle {
             let store = handle.inner.store()?;
             let source = source::open(&request, handle.inner.repo.path())?;
             let keep = store.temp_pin();
+            check_room(&handle, &*source)?;
             let mut run = Run::new(&handle, &*source, items);
             run.blocks()?;
             run.pins()?;
@@ -37,6 +40,19 @@ impl Migrate for Handle {
             drop(keep);
             run.finish()
         })
+    }
+}
+
+/// Says before the first block that all of it is more than `Datastore.StorageMax` allows, not hours later.
+fn check_room(handle: &Handle, source: &dyn Source) -> Result<(), ApiError> {
+    let limit = View(&handle.inner.config.read()).storage_limit()?;
+    match (limit, source.bytes_total()) {
+        // What an earlier run took over is among what is used already.
+        (Some(limit), Some(bytes)) if bytes > limit => {
+            let used = handle.inner.store()?.stat().disk_bytes;
+            Err(store_error(StoreError::OverLimit { used, limit, bytes }))
+        }
+        _ => Ok(()),
     }
 }
 
