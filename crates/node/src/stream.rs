@@ -1,8 +1,9 @@
 //! Streams whose items are made by blocking work.
 
-use std::time::Duration;
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use merkury_api::{ApiError, ItemStream};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc;
@@ -10,6 +11,11 @@ use tokio::sync::mpsc::error::TrySendError;
 
 /// Items that may wait for the reader.
 const QUEUE_ITEMS: usize = 256;
+
+/// Items of a [`grouped`] stream handed over together …
+const GROUP_ITEMS: usize = 128;
+/// … unless the first of them has waited this long when the next one comes.
+const GROUP_WAIT: Duration = Duration::from_millis(5);
 
 /// Where blocking work puts its items.
 pub(crate) struct Items<T>(mpsc::Sender<Result<T, ApiError>>);
@@ -49,6 +55,41 @@ pub(crate) fn from_blocking<T: Send + 'static>(
     from_receiver(receiver)
 }
 
+/// Where work that makes many small items quickly puts them: a reader is woken for a group, not for each.
+pub(crate) struct Groups<'a, T> {
+    items: &'a Items<Vec<T>>,
+    group: RefCell<Vec<T>>,
+    since: Cell<Instant>,
+}
+
+impl<T> Groups<'_, T> {
+    /// Hands an item over, waiting for the reader. The first one goes at once; others may wait for the next one, or for the end.
+    pub(crate) fn send(&self, item: T) -> Result<(), ReaderGone> {
+        let mut group = self.group.borrow_mut();
+        group.push(item);
+        if group.len() < GROUP_ITEMS && self.since.get().elapsed() < GROUP_WAIT {
+            return Ok(());
+        }
+        self.since.set(Instant::now());
+        self.items.send(std::mem::replace(&mut *group, Vec::with_capacity(GROUP_ITEMS)))
+    }
+}
+
+/// As [`from_blocking`], for work that lists what it has at hand.
+pub(crate) fn grouped<T: Send + 'static>(
+    work: impl FnOnce(&Groups<'_, T>) -> Result<(), ApiError> + Send + 'static,
+) -> ItemStream<T> {
+    let groups = from_blocking(move |items| {
+        let long_ago = Instant::now().checked_sub(GROUP_WAIT).unwrap_or_else(Instant::now);
+        let groups = Groups { items, group: RefCell::default(), since: Cell::new(long_ago) };
+        let outcome = work(&groups);
+        // What came before an error is told before it.
+        let _ = items.send(groups.group.into_inner());
+        outcome
+    });
+    groups.map_ok(|group| futures::stream::iter(group.into_iter().map(Ok))).try_flatten().boxed()
+}
+
 /// A stream that only fails.
 pub(crate) fn failed<T: Send + 'static>(error: ApiError) -> ItemStream<T> {
     futures::stream::once(async move { Err(error) }).boxed()
@@ -57,4 +98,24 @@ pub(crate) fn failed<T: Send + 'static>(error: ApiError) -> ItemStream<T> {
 fn from_receiver<T: Send + 'static>(receiver: mpsc::Receiver<Result<T, ApiError>>) -> ItemStream<T> {
     futures::stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|item| (item, receiver)) })
         .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn all_items_of_groups_come_in_order_and_the_error_last() {
+        let stream = grouped(|items| {
+            for n in 0..1000 {
+                if items.send(n).is_err() {
+                    return Ok(());
+                }
+            }
+            Err(ApiError::internal("the end"))
+        });
+        let mut all: Vec<Result<i32, ApiError>> = stream.collect().await;
+        assert_eq!(all.pop().map(|last| last.map_err(|error| error.message)), Some(Err("the end".to_owned())));
+        assert_eq!(all.into_iter().map(|item| item.unwrap()).collect::<Vec<_>>(), (0..1000).collect::<Vec<_>>());
+    }
 }

@@ -62,7 +62,7 @@ impl Blocks for Handle {
 
     fn list(&self) -> ItemStream<Cid> {
         let inner = self.inner.clone();
-        stream::from_blocking(move |items| {
+        stream::grouped(move |items| {
             let stores = inner.stores()?;
             for found in stores.main.cids().map_err(store_error)? {
                 let (cid, _) = found.map_err(store_error)?;

@@ -6,7 +6,7 @@ use merkury_kubo::KuboPin;
 
 use crate::inner::{Inner, store_error};
 use crate::kubo_view::KuboPinned;
-use crate::stream::Items;
+use crate::stream::Groups;
 
 fn entry_of(pin: KuboPin) -> PinEntry {
     let kind = if pin.recursive { PinKind::Recursive } else { PinKind::Direct };
@@ -15,7 +15,7 @@ fn entry_of(pin: KuboPin) -> PinEntry {
 
 impl Inner {
     /// Lists Kubo's pins that are not ours too.
-    pub(super) fn list_kubo_pins(&self, filter: &PinFilter, items: &Items<PinEntry>) -> Result<(), ApiError> {
+    pub(super) fn list_kubo_pins(&self, filter: &PinFilter, items: &Groups<'_, PinEntry>) -> Result<(), ApiError> {
         let stores = self.stores()?;
         let Some(kubo) = &stores.kubo else { return Ok(()) };
         let all = !(filter.direct || filter.recursive || filter.indirect);

@@ -16,7 +16,7 @@ use merkury_unixfs::walk;
 use super::with_kind;
 use crate::history;
 use crate::inner::{Handle, Inner, blocking, store_error};
-use crate::stream::{self, Items};
+use crate::stream::{self, Groups};
 
 /// Progress events: one in so many blocks.
 const PROGRESS_EVERY: u64 = 64;
@@ -111,7 +111,7 @@ impl Pins for Handle {
 
     fn list(&self, filter: PinFilter) -> ItemStream<PinEntry> {
         let inner = self.inner.clone();
-        stream::from_blocking(move |items| {
+        stream::grouped(move |items| {
             inner.expire_pins(&*inner.store()?)?;
             if filter.cids.is_empty() { inner.list_pins(&filter, items) } else { inner.look_up_pins(&filter, items) }
         })
@@ -208,7 +208,7 @@ impl Inner {
         .await
     }
 
-    fn list_pins(&self, filter: &PinFilter, items: &Items<PinEntry>) -> Result<(), ApiError> {
+    fn list_pins(&self, filter: &PinFilter, items: &Groups<'_, PinEntry>) -> Result<(), ApiError> {
         let store = self.store()?;
         let all = !(filter.direct || filter.recursive || filter.indirect);
         let wanted = |name: &str| filter.name_contains.as_ref().is_none_or(|part| name.contains(part.as_str()));
@@ -233,7 +233,7 @@ impl Inner {
         self.list_kubo_pins(filter, items)
     }
 
-    fn look_up_pins(&self, filter: &PinFilter, items: &Items<PinEntry>) -> Result<(), ApiError> {
+    fn look_up_pins(&self, filter: &PinFilter, items: &Groups<'_, PinEntry>) -> Result<(), ApiError> {
         let store = self.store()?;
         let all = !(filter.direct || filter.recursive || filter.indirect);
         for (cid, path) in &filter.cids {
