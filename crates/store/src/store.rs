@@ -353,7 +353,7 @@ impl Store {
         gc::collect(self.sources()?, &outsides, options, &self.unless_urgent(&options.pace), each)
     }
 
-    /// What [`Store::gc`] would do now. Changes nothing.
+    /// What [`Store::gc`] would do now if spare roots (undo steps) were given up first. Changes nothing.
     pub fn gc_preview(&self, options: &GcOptions) -> Result<GcPreview, StoreError> {
         let _alone = self.collecting.lock();
         self.check_may_remove()?;

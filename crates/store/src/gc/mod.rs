@@ -308,5 +308,9 @@ pub(crate) fn collect(
 /// Says what a collection would do. The caller holds the lock against other collections.
 pub(crate) fn preview(sources: Sources<'_>, options: &GcOptions) -> Result<GcPreview, StoreError> {
     let collection = sources.begin()?;
-    preview::preview(sources.blocks, collection, |collection| sources.mark_roots(collection, &options.extra_roots))
+    // Spare roots are given up before a collection that somebody asks for.
+    preview::preview(sources.blocks, collection, |collection| {
+        sources.mark_needed_roots(collection)?;
+        options.extra_roots.iter().try_for_each(|cid| collection.mark_root(cid))
+    })
 }

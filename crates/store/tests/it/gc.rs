@@ -256,6 +256,9 @@ fn a_preview_says_what_would_go_and_changes_nothing() {
     store.roots().set("mfs", leaves[10].cid()).unwrap();
     let guard = store.temp_pin();
     put(&store, &[&raw(100, 1000), &raw(101, 1000)]);
+    // What only undo steps keep goes with a collection that somebody asks for.
+    let undo = format!("{}1", merkury_store::SPARE_PREFIX);
+    store.roots().set(&undo, leaves[11].cid()).unwrap();
     let preview = store.gc_preview(&GcOptions::default()).unwrap();
     assert_eq!((preview.garbage.blocks, preview.garbage.bytes), (19, 19_000));
     assert_eq!(preview.pinned.blocks, 11);
@@ -264,6 +267,7 @@ fn a_preview_says_what_would_go_and_changes_nothing() {
     assert_eq!((preview.segments_dropped, preview.segments_compacted), (0, 1));
     let before = store.stat();
     assert_eq!(before.blocks, 33);
+    store.roots().remove(&undo).unwrap();
     drop(guard);
     let guard = store.temp_pin();
     guard.protect(raw(100, 1000).cid());
