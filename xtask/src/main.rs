@@ -52,7 +52,8 @@ cargo xtask COMMAND
     --save             add small inputs with answers of a new shape to the corpora
     --list             name the targets
   bench [ROW...]       compare with Kubo in one run and write bench/RESULTS.md
-  bench store          the store alone, with a million blocks and pins; writes bench/RESULTS-store.md
+  bench store          the store beside Kubo; writes bench/RESULTS-store.md
+  bench million        our store with a million blocks and pins, and growth; writes bench/RESULTS-million.md
     --list             name the rows
     --quick            a tenth of the size, one round
     --rounds N         rounds of ours, Kubo, Kubo, ours (default 5)

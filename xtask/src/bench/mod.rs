@@ -60,24 +60,20 @@ fn run_rows(options: &Options) -> Res<()> {
     let bench = Bench { kubo, merkury: Program::merkury(scratch.path())?, scratch, quick: options.quick };
     let load_before = measure::load_average();
     let mut outcomes = Vec::new();
+    let mut text = String::new();
     for row in options.chosen() {
         outcomes.push(run_row(&bench, row, options.rounds));
+        let (outcomes, load_before, arguments) = (&outcomes, load_before.clone(), options.arguments());
+        let (pebble, quick, rounds) = (options.pebble, options.quick, options.rounds);
+        text = report::Report { outcomes, arguments, pebble, quick, rounds, load_before }.text()?;
+        // After each row: a run that is broken off leaves what it has.
+        if options.rows.is_empty() {
+            paths::write(&paths::root().join(options.file()), &text)?;
+        }
     }
-    let report = report::Report {
-        outcomes: &outcomes,
-        arguments: options.arguments(),
-        pebble: options.pebble,
-        quick: options.quick,
-        rounds: options.rounds,
-        load_before,
-    };
-    let text = report.text()?;
-    if options.rows.is_empty() {
-        let path = paths::root().join(options.file());
-        paths::write(&path, &text)?;
-        say::line(format!("written: {}", path.display()));
-    } else {
-        say::line(text);
+    match options.rows.is_empty() {
+        true => say::line(format!("written: {}", options.file())),
+        false => say::line(text),
     }
     let failed: Vec<&str> = outcomes.iter().filter(|o| o.failure.is_some()).map(|o| o.row.name).collect();
     say::line(format!("bench: {} passed, {} failed", outcomes.len() - failed.len(), failed.len()));
@@ -155,7 +151,6 @@ impl Options {
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--list" => options.list = true,
-                "store" => options.group = Group::Store,
                 "--pebble" => options.pebble = true,
                 "--quick" => {
                     options.quick = true;
@@ -164,6 +159,10 @@ impl Options {
                 "--rounds" => {
                     let value = args.next().ok_or("--rounds needs a number")?;
                     options.rounds = value.parse().map_err(|_| format!("--rounds needs a number, not {value:?}"))?;
+                }
+                name if Group::NAMED.iter().any(|(group, _)| *group == name) => {
+                    let named = Group::NAMED.iter().find(|(group, _)| *group == name);
+                    options.group = named.map_or(Group::Usual, |(_, group)| *group);
                 }
                 name if all().any(|row| row.name == name) => options.rows.push(name.to_owned()),
                 other => return Err(format!("{other:?} is no row; `cargo xtask bench --list` names them")),
@@ -182,7 +181,7 @@ impl Options {
     /// What was typed to get this table.
     fn arguments(&self) -> String {
         let words = [
-            (self.group == Group::Store).then(|| " store".to_owned()),
+            Group::NAMED.iter().find(|(_, group)| *group == self.group).map(|(name, _)| format!(" {name}")),
             self.pebble.then(|| " --pebble".to_owned()),
             self.quick.then(|| " --quick".to_owned()),
             (!self.quick && self.rounds != ROUNDS).then(|| format!(" --rounds {}", self.rounds)),
@@ -195,6 +194,7 @@ impl Options {
         match (self.group, self.pebble) {
             (Group::Usual, false) => "bench/RESULTS.md",
             (Group::Usual, true) => "bench/RESULTS-pebble.md",
+            (Group::Million, _) => "bench/RESULTS-million.md",
             (Group::Store, false) => "bench/RESULTS-store.md",
             (Group::Store, true) => "bench/RESULTS-store-pebble.md",
         }

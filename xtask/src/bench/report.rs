@@ -26,26 +26,36 @@ impl Report<'_> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut text = String::new();
         let size = if self.quick { "a tenth of the size the rows name" } else { "full size" };
+        let (own, rivals): (Vec<&Outcome>, Vec<&Outcome>) =
+            self.outcomes.iter().partition(|outcome| outcome.row.rival == Rival::Nobody);
+        let (title, rounds) = match rivals.is_empty() {
+            true => ("Measured".to_owned(), String::new()),
+            false => (
+                format!(
+                    "Measured against Kubo {KUBO_VERSION}{}",
+                    if self.pebble { " with the pebble profile" } else { "" }
+                ),
+                format!(" {} rounds of ours, Kubo, Kubo, ours,", self.rounds),
+            ),
+        };
         let _ = write!(
             text,
-            "# Measured against Kubo {KUBO_VERSION}{}\n\n\
-             Written by `cargo xtask bench{}` at commit {commit}: {} rounds of ours, Kubo, Kubo, ours, {size}; {cores} cores, load\n\
+            "# {title}\n\n\
+             Written by `cargo xtask bench{}` at commit {commit}:{rounds} {size}; {cores} cores, load\n\
              average {} before and {} after. Do not edit.\n\n\
              Seconds are medians; \"times\" is the median of the paired ratios Kubo / ours, with the smallest and largest. CPU is user and\n\
              system time of command lines and daemons together, with a `sync` of the file system inside the window. Merkury has\n\
-             everything on disk when it returns; Kubo as shipped has not.\n\n",
-            if self.pebble { " with the pebble profile" } else { "" },
+             everything on disk when it returns; Kubo as shipped has not.\n",
             self.arguments,
-            self.rounds,
             self.load_before,
             measure::load_average(),
         );
-        text.push_str("| row | work | ours s | Kubo s | times | goal | ours CPU-s | Kubo CPU-s | times | goal | peak MiB ours / Kubo | |\n");
-        text.push_str("|---|---|---|---|---|---|---|---|---|---|---|---|\n");
-        let (own, rivals): (Vec<&Outcome>, Vec<&Outcome>) =
-            self.outcomes.iter().partition(|outcome| outcome.row.rival == Rival::Nobody);
-        rivals.iter().for_each(|outcome| text.push_str(&line(outcome)));
-        let _ = write!(text, "\nPeak memory goal: at most 64 MiB in every row.\n");
+        if !rivals.is_empty() {
+            text.push_str("\n| row | work | ours s | Kubo s | times | goal | ours CPU-s | Kubo CPU-s | times | goal | peak MiB ours / Kubo | |\n");
+            text.push_str("|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+            rivals.iter().for_each(|outcome| text.push_str(&line(outcome)));
+            text.push_str("\nPeak memory goal: at most 64 MiB in every row.\n");
+        }
         if !own.is_empty() {
             text.push_str("\nOurs alone:\n\n| row | work | s | CPU-s | peak MiB | |\n|---|---|---|---|---|---|\n");
             own.iter().for_each(|outcome| text.push_str(&own_line(outcome)));

@@ -12,8 +12,8 @@ use crate::peer::node::Repo;
 use crate::peer::{self, Program};
 use std::path::{Path, PathBuf};
 
-/// Where one round takes minutes of Kubo there is one.
-pub(super) const ROWS: &[Row] = &[
+/// Part of every run.
+pub(super) const SHORT: &[Row] = &[
     Row {
         name: "re-add-file",
         work: "add of 1 GiB that is there already",
@@ -38,6 +38,10 @@ pub(super) const ROWS: &[Row] = &[
         rival: Rival::Kubo,
         run: car_export,
     },
+];
+
+/// Where one round, or what it needs, takes minutes of Kubo there is one.
+pub(super) const LONG: &[Row] = &[
     Row {
         name: "car-tiny",
         work: "dag import of 150,000 DAG-CBOR blocks of 200 B, offline",
