@@ -5,8 +5,8 @@ use super::Bench;
 use super::measure::{Measure, measure};
 use super::rows::{DEADLINE, Rival, Row, repo, small_tree};
 use super::store_rows::{
-    add_pins, collect_measured, copied, import, import_measured, list_pins, local_refs, made_car, prepared, scaled,
-    stat_measured, tiny_car,
+    add_pins, collect_measured, copied, counted, import, import_measured, list_pins, local_refs, made_car, prepared,
+    scaled, stat_measured, tiny_car,
 };
 use crate::Res;
 use crate::http::Request;
@@ -30,13 +30,13 @@ pub(super) const ROWS: &[Row] = &[
     own("gc-all", "repo gc beside adds: 1,000,000 blocks of 4 KiB, all dead", |b, p, d| gc_beside(b, p, d, 1)),
     own("gc-half", "the same, every second of 1,000 DAGs dead", |b, p, d| gc_beside(b, p, d, 2)),
     own("gc-percent", "the same, every hundredth dead", |b, p, d| gc_beside(b, p, d, 100)),
-    own("pins-list", "pin ls of 1,000,000 pins, streamed, daemon", pins_list),
-    own("pins-add", "pin add of 1,000 roots beside 1,000,000 pins, daemon", pins_add),
-    own("pins-command", "pin ls of one of 1,000,000 pins without a daemon, mean of 3", pins_command),
     own("growth-add", "add of N, 4N and 16N small files", growth_add),
     own("growth-import", "dag import of N, 4N and 16N tiny blocks", growth_import),
     own("growth-gc", "repo gc of N, 4N and 16N dead blocks", growth_gc),
     own("growth-pins", "pin ls of N, 4N and 16N pins, daemon", growth_pins),
+    own("pins-list", "pin ls of 1,000,000 pins, streamed, daemon", pins_list),
+    own("pins-command", "pin ls of one of 1,000,000 pins without a daemon, mean of 3", pins_command),
+    own("pins-add", "pin add of 1,000 roots beside 1,000,000 pins, daemon", pins_add),
 ];
 
 /// Blocks of a DAG in the archive of kind `dags`.
@@ -138,16 +138,16 @@ fn gc_beside(bench: &Bench, program: &Program, dir: &Path, nth: usize) -> Res<Me
     let before = repo_size(&daemon)?;
     let mut meanwhile = Latencies::default();
     let mut measured = measure(&[&daemon], dir, || {
-        let (done, latencies) =
-            adds_beside(daemon.api()?, || daemon.cli(["repo", "gc", "-q"]).deadline(DEADLINE).run())?;
+        let collect = || counted(daemon.cli(["repo", "gc", "-q"]), dir);
+        let (collected, latencies) = adds_beside(daemon.api()?, collect)?;
         meanwhile = latencies;
-        let done = done?;
-        let removed = done.stdout.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let (usage, removed) = collected?;
+        let removed = removed as u64;
         let expected = unpinned.len() as u64 * (DAG_BLOCKS + 1);
         if removed != expected {
             return Err(format!("{removed} blocks removed instead of {expected}"));
         }
-        Ok((vec![done.usage], String::new()))
+        Ok((vec![usage], String::new()))
     })?;
     let (after, dead) = (repo_size(&daemon)?, unpinned.len() as u64 * DAG_BLOCKS * 4_096);
     let given_back = before.saturating_sub(after) * 100 / dead.max(1);

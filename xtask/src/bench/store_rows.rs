@@ -7,9 +7,12 @@ use super::measure::{Measure, measure};
 use super::rows::{DEADLINE, Rival, Row, big_file, repo, small_tree};
 use crate::Res;
 use crate::exec::Exec;
+use crate::os::Usage;
 use crate::paths;
 use crate::peer::node::Repo;
 use crate::peer::{self, Program};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 /// Part of every run.
@@ -202,12 +205,24 @@ fn car_tiny(bench: &Bench, program: &Program, dir: &Path) -> Res<Measure> {
     import_measured(&repo(program, dir, "repo")?, &tiny_car(bench, scaled(bench, 150_000), "tree")?, true)
 }
 
+/// Runs a command and counts the lines it prints. They go to a file: what this process holds in memory, the system counts as
+/// the memory of each program that it starts.
+pub(super) fn counted(exec: Exec, dir: &Path) -> Res<(Usage, usize)> {
+    let path = dir.join("lines");
+    let done = exec.stdout_to(&path).deadline(DEADLINE).run()?;
+    let file = File::open(&path).map_err(|e| format!("cannot open {}: {e}", path.display()))?;
+    let lines = BufReader::new(file).split(b'\n').count();
+    let _ = std::fs::remove_file(&path);
+    Ok((done.usage, lines))
+}
+
 /// Collects in `repo`; the proof is the number of blocks that went.
 pub(super) fn collect_measured(repo: &Repo) -> Res<Measure> {
-    measure(&[], &repo.path, || {
-        let done = repo.cli(["repo", "gc", "-q"]).deadline(DEADLINE).run()?;
-        let removed = done.stdout.iter().filter(|byte| **byte == b'\n').count();
-        Ok((vec![done.usage], removed.to_string()))
+    // Not below the repository: what is written there is measured.
+    let dir = repo.path.parent().unwrap_or(&repo.path);
+    measure(&[], dir, || {
+        let (usage, removed) = counted(repo.cli(["repo", "gc", "-q"]), dir)?;
+        Ok((vec![usage], removed.to_string()))
     })
 }
 
@@ -235,8 +250,8 @@ fn pin_ls(bench: &Bench, program: &Program, dir: &Path) -> Res<Measure> {
 pub(super) fn list_pins(repo: &Repo, dir: &Path) -> Res<Measure> {
     let daemon = repo.daemon(&["--offline"])?;
     let measured = measure(&[&daemon], dir, || {
-        let done = daemon.cli(["pin", "ls", "--type=recursive", "-q", "--stream"]).deadline(DEADLINE).run()?;
-        Ok((vec![done.usage], done.text().lines().count().to_string()))
+        let (usage, pins) = counted(daemon.cli(["pin", "ls", "--type=recursive", "-q", "--stream"]), dir)?;
+        Ok((vec![usage], pins.to_string()))
     })?;
     daemon.stop()?;
     Ok(measured)
@@ -296,9 +311,9 @@ fn refs_local(bench: &Bench, program: &Program, dir: &Path) -> Res<Measure> {
 pub(super) fn local_refs(repo: &Repo, dir: &Path) -> Res<Measure> {
     let daemon = repo.daemon(&["--offline"])?;
     let measured = measure(&[&daemon], dir, || {
-        let done = daemon.cli(["refs", "local"]).deadline(DEADLINE).run()?;
+        let (usage, blocks) = counted(daemon.cli(["refs", "local"]), dir)?;
         // Kubo keeps two more blocks of its own in a new repository; the order of size is the proof.
-        Ok((vec![done.usage], (done.text().lines().count() / 100).to_string()))
+        Ok((vec![usage], (blocks / 100).to_string()))
     })?;
     daemon.stop()?;
     Ok(measured)
