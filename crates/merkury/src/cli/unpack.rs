@@ -1,6 +1,6 @@
 //! `get`: saves the archive, or what is in it, on this machine.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
@@ -108,11 +108,11 @@ struct Chunks {
     failure: Option<ApiError>,
 }
 
-impl Read for Chunks {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl BufRead for Chunks {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.chunk.is_empty() {
             match self.receiver.blocking_recv() {
-                None => return Ok(0),
+                None => break,
                 Some(Ok(chunk)) => self.chunk = chunk,
                 Some(Err(error)) => {
                     let text = error.message.clone();
@@ -121,9 +121,20 @@ impl Read for Chunks {
                 }
             }
         }
-        let taken = buffer.len().min(self.chunk.len());
-        buffer[..taken].copy_from_slice(&self.chunk[..taken]);
-        self.chunk.advance(taken);
+        Ok(&self.chunk)
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.chunk.advance(bytes);
+    }
+}
+
+impl Read for Chunks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let here = self.fill_buf()?;
+        let taken = buffer.len().min(here.len());
+        buffer[..taken].copy_from_slice(&here[..taken]);
+        self.consume(taken);
         Ok(taken)
     }
 }

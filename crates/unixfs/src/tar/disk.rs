@@ -14,6 +14,7 @@ use merkury_core::codec::unixfs::check_file_name;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
+use super::bulk::Bulk;
 use super::{DEPTH_MAX, Entry, EntryKind, Item, TarError, path_text};
 use crate::meta::{Metadata, Mtime};
 
@@ -37,6 +38,8 @@ struct OpenFile {
     len: u64,
     /// It was there: what is the same is kept.
     is_resumed: bool,
+    /// For a large new file.
+    bulk: Option<Bulk>,
 }
 
 /// Writes items to `target` as Kubo's `get` does: a directory becomes `target` itself; a file or link becomes
@@ -87,17 +90,28 @@ impl DiskWriter {
     /// Writes the next item.
     pub fn take(&mut self, item: Item) -> Result<(), TarError> {
         match item {
-            Item::Data(part) => {
-                let Some(file) = &mut self.file else { return Err(TarError::Format("data without a file")) };
-                let kept = file.take(&part, &mut self.here);
-                let kept = kept.map_err(|error| TarError::Disk { path: path_text(&file.path), error })?;
-                self.kept_bytes += kept;
-                Ok(())
-            }
+            Item::Data(part) => self.take_data(&part),
             Item::Entry(entry) => {
                 self.end_file()?;
                 self.entry(entry)
             }
+        }
+    }
+
+    /// Writes the next bytes of the file that was begun last.
+    pub(super) fn take_data(&mut self, part: &[u8]) -> Result<(), TarError> {
+        let Some(file) = &mut self.file else { return Err(TarError::Format("data without a file")) };
+        let kept = file.take(part, &mut self.here);
+        let kept = kept.map_err(|error| TarError::Disk { path: path_text(&file.path), error })?;
+        self.kept_bytes += kept;
+        Ok(())
+    }
+
+    /// Writes what came of a file that broke off, so that [`DiskWriter::resuming`] finds it.
+    pub(super) fn break_off(&mut self) {
+        if let Some(OpenFile { file, bulk: Some(bulk), .. }) = self.file.take() {
+            // The reason why it broke off is told, and matters more.
+            let _ = bulk.finish(&file);
         }
     }
 
@@ -164,16 +178,17 @@ impl DiskWriter {
                 let inner = make_dir(dir, os_name).map_err(|error| disk(&path, error))?;
                 self.open.push(OpenDir { name: name.clone(), dir: inner, meta });
             }
-            EntryKind::File { .. } => {
+            EntryKind::File { bytes } => {
                 if let Some(file) = self.resumes.then(|| open_again(dir, os_name)).flatten() {
-                    self.file = Some(OpenFile { file, meta, path, len: 0, is_resumed: true });
+                    self.file = Some(OpenFile { file, meta, path, len: 0, is_resumed: true, bulk: None });
                     return Ok(());
                 }
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let mode = Mode::from_raw_mode(0o644);
                 let made = replacing(dir, os_name, || rustix::fs::openat(dir, os_name, flags, mode));
                 let file = File::from(made.map_err(|error| disk(&path, error))?);
-                self.file = Some(OpenFile { file, meta, path, len: 0, is_resumed: false });
+                let bulk = Bulk::begin(&file, bytes);
+                self.file = Some(OpenFile { file, meta, path, len: 0, is_resumed: false, bulk });
             }
             EntryKind::Symlink { target } => {
                 let target = OsStr::from_bytes(&target);
@@ -218,9 +233,13 @@ impl DiskWriter {
     fn end_file(&mut self) -> Result<(), TarError> {
         match self.file.take() {
             None => Ok(()),
-            Some(OpenFile { file, meta, path, len, is_resumed }) => {
+            Some(OpenFile { file, meta, path, len, is_resumed, bulk }) => {
+                let fail = |error| TarError::Disk { path: path_text(&path), error };
                 if is_resumed {
-                    file.set_len(len).map_err(|error| TarError::Disk { path: path_text(&path), error })?;
+                    file.set_len(len).map_err(fail)?;
+                }
+                if let Some(bulk) = bulk {
+                    bulk.finish(&file).map_err(fail)?;
                 }
                 set_metadata(&file, &meta).map_err(|error| disk(&path, error))
             }
@@ -233,6 +252,9 @@ impl OpenFile {
     fn take(&mut self, part: &[u8], here: &mut Vec<u8>) -> std::io::Result<u64> {
         let at = self.len;
         self.len += part.len() as u64;
+        if let Some(bulk) = &mut self.bulk {
+            return bulk.write(&self.file, part).map(|()| 0);
+        }
         if !self.is_resumed {
             return self.file.write_all(part).map(|()| 0);
         }

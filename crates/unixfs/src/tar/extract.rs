@@ -3,7 +3,7 @@
 //! Accepted: ustar with PAX headers (path, linkpath, size, mtime) and GNU long names, one root, files, directories and
 //! symbolic links. Everything else is refused: nothing of it comes from an export.
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 use bytes::Bytes;
 use merkury_core::codec::unixfs::check_file_name;
@@ -14,32 +14,36 @@ use crate::meta::{Metadata, Mtime};
 
 /// Largest PAX header or long name: paths are shorter.
 const EXTENDED_BYTES_MAX: u64 = 1 << 20;
-/// Content is handed on in parts of this size.
-const PART_BYTES: usize = 256 << 10;
+
+/// Content is handed on in parts of at most this size: of a file that is gone on with, a part is kept or written as a whole.
+const PART_BYTES_MAX: usize = 256 << 10;
 
 type Record = [u8; RECORD_BYTES];
 
 /// Writes an archive to a disk. The name of its root counts only where `target` is an existing directory and the root
 /// is none, as in Kubo. What was written before an error stays.
-pub fn extract(archive: &mut dyn Read, target: &mut DiskWriter) -> Result<(), TarError> {
+pub fn extract(archive: &mut dyn BufRead, target: &mut DiskWriter) -> Result<(), TarError> {
+    let extracted = extract_entries(archive, target);
+    if extracted.is_err() {
+        target.break_off();
+    }
+    extracted
+}
+
+fn extract_entries(archive: &mut dyn BufRead, target: &mut DiskWriter) -> Result<(), TarError> {
     let mut reader = Reader { archive, root: None, root_is_directory: false };
     while let Some((entry, root_name)) = reader.next_entry()? {
         let bytes = if let EntryKind::File { bytes } = entry.kind { bytes } else { 0 };
         target.set_root_name(root_name);
         target.take(Item::Entry(entry))?;
-        let mut left = bytes;
-        while left > 0 {
-            let part = reader.read_part(left)?;
-            left -= part.len() as u64;
-            target.take(Item::Data(part))?;
-        }
+        reader.copy_content(bytes, target)?;
         reader.skip_padding(bytes)?;
     }
     target.finish()
 }
 
 struct Reader<'a> {
-    archive: &'a mut dyn Read,
+    archive: &'a mut dyn BufRead,
     root: Option<Bytes>,
     root_is_directory: bool,
 }
@@ -163,10 +167,19 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn read_part(&mut self, left: u64) -> Result<Bytes, TarError> {
-        let mut part = vec![0; left.min(PART_BYTES as u64) as usize];
-        self.archive.read_exact(&mut part).map_err(TarError::Archive)?;
-        Ok(part.into())
+    /// Hands content on as it comes, without a copy.
+    fn copy_content(&mut self, mut left: u64, target: &mut DiskWriter) -> Result<(), TarError> {
+        while left > 0 {
+            let part = self.archive.fill_buf().map_err(TarError::Archive)?;
+            let count = part.len().min(usize::try_from(left).unwrap_or(usize::MAX)).min(PART_BYTES_MAX);
+            match part.get(..count).filter(|part| !part.is_empty()) {
+                Some(part) => target.take_data(part)?,
+                None => return Err(TarError::Archive(std::io::ErrorKind::UnexpectedEof.into())),
+            }
+            self.archive.consume(count);
+            left -= count as u64;
+        }
+        Ok(())
     }
 
     fn skip_padding(&mut self, bytes: u64) -> Result<(), TarError> {

@@ -13,6 +13,7 @@
 //! - Symbolic links are written as links and never followed.
 //! - Depth is bounded by [`DEPTH_MAX`]; memory holds a few blocks per level and nothing per entry.
 
+mod bulk;
 mod disk;
 mod export;
 mod extract;

@@ -276,3 +276,27 @@ fn a_tree_that_is_there_in_part_is_gone_on_with() {
     assert!(!dir.path().join("elsewhere").exists(), "never through a link");
     assert_eq!(std::fs::read(&outside).expect("read"), b"not ours", "never through another name");
 }
+
+#[test]
+fn a_large_file_that_breaks_off_keeps_what_came() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let from = dir.path().join("from");
+    let content = pattern(1 << 20).repeat(65);
+    std::fs::write(&from, &content).expect("write");
+    let store = Arc::new(Memory::default());
+    let cid = add(&store, &from, ImportOptions::default());
+    let bytes = archive(&store, &cid, "name").expect("archive");
+
+    let target = dir.path().join("target");
+    let came = 9_000_001;
+    let mut cut = &bytes[..512 + came];
+    extract(&mut cut, &mut DiskWriter::new(&target)).expect_err("broken off");
+    assert!(std::fs::read(&target).expect("read") == content[..came]);
+
+    let mut writer = DiskWriter::resuming(&target);
+    extract(&mut &bytes[..], &mut writer).expect("extract");
+    assert!(writer.kept_bytes() > 0);
+    assert!(std::fs::read(&target).expect("read") == content);
+    extract(&mut &bytes[..], &mut DiskWriter::new(&target)).expect("extract");
+    assert!(std::fs::read(&target).expect("read") == content);
+}
