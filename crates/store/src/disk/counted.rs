@@ -125,6 +125,17 @@ impl DiskFile for CountedFile {
         self.inner.write_bulk_at(bytes, offset)
     }
 
+    // What the trait answers by itself would hide what the disk can do.
+    fn is_cached(&self, offset: u64) -> bool {
+        self.inner.is_cached(offset)
+    }
+
+    fn read_bulk_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        let got = self.inner.read_bulk_at(buffer, offset)?;
+        self.counters.bytes_read.fetch_add(got.unwrap_or(0) as u64, Relaxed);
+        Ok(got)
+    }
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.inner.set_len(len)
     }
@@ -132,5 +143,52 @@ impl DiskFile for CountedFile {
     fn sync(&self) -> io::Result<()> {
         self.counters.file_syncs.fetch_add(1, Relaxed);
         self.inner.sync()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is not in the page cache and can be read past it.
+    struct Cold;
+
+    impl DiskFile for Cold {
+        fn len(&self) -> io::Result<u64> {
+            Ok(7)
+        }
+
+        fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+            Err(io::Error::other("the usual way"))
+        }
+
+        fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+            Err(io::Error::other("for reading"))
+        }
+
+        fn is_cached(&self, _: u64) -> bool {
+            false
+        }
+
+        fn read_bulk_at(&self, _: &mut [u8], _: u64) -> io::Result<Option<usize>> {
+            Ok(Some(7))
+        }
+
+        fn set_len(&self, _: u64) -> io::Result<()> {
+            Err(io::Error::other("for reading"))
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_counted_file_is_read_as_the_file_itself() {
+        let counters = Arc::new(Counters::default());
+        let file = CountedFile { inner: Arc::new(Cold), counters: counters.clone() };
+        assert!(!file.is_cached(0));
+        assert_eq!(file.read_bulk_at(&mut [0; 8], 0).expect("read"), Some(7));
+        assert_eq!(counters.bytes_read.load(Relaxed), 7);
     }
 }
