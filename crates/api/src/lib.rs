@@ -54,7 +54,7 @@ pub use repo::{
     Amount, Checkup, DamagedBlock, GcEvent, GcPreview, GcRequest, Repo, RepoStat, RepoVersion, VerifyEvent,
     VerifyOptions,
 };
-pub use routing::{PeerAddresses, Routing, RoutingEvent};
+pub use routing::{FastProvide, PeerAddresses, ProvideStat, Routing, RoutingEvent};
 pub use space::{Extent, Finding, Forgotten, Health, KeptAs, KeptDag, Space, SpaceUsage};
 
 pub use merkury_core::BoxFuture;

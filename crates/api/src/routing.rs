@@ -1,5 +1,7 @@
 //! Who has what, and where.
 
+use std::time::{Duration, SystemTime};
+
 use merkury_core::{Cid, PeerId};
 
 use crate::{Answer, ItemStream};
@@ -40,6 +42,64 @@ pub enum RoutingEvent {
     },
 }
 
+/// How new content is announced at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FastProvide {
+    /// The roots.
+    pub root: bool,
+    /// Every block below them too, as far as the strategy takes them.
+    pub dag: bool,
+    /// Wait until that is done.
+    pub wait: bool,
+    /// The roots are pinned.
+    pub pinned: bool,
+    /// The roots are in the mutable file system.
+    pub mfs: bool,
+}
+
+/// What announcing does, and did since the start of the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProvideStat {
+    /// `Provide.DHT.SweepEnabled` is off: Kubo shows other numbers then.
+    pub legacy: bool,
+    /// Somebody could be told.
+    pub online: bool,
+    /// CIDs that wait.
+    pub waiting: u64,
+    /// Announcements being made.
+    pub working: u64,
+    /// Whether a cycle over everything is under way.
+    pub cycle: bool,
+    /// CIDs that a cycle starts from: every block, or the roots of pins.
+    pub scheduled: u64,
+    /// CIDs announced.
+    pub made: u64,
+    /// CIDs announced by cycles.
+    pub made_in_cycles: u64,
+    /// Announcements that reached nobody.
+    pub failed: u64,
+    /// Peers told, summed over all announcements.
+    pub records: u64,
+    /// Peers in the routing table.
+    pub peers: u64,
+    /// Most announcements at a time.
+    pub workers: u64,
+    /// Since the start of the node.
+    pub uptime: Duration,
+    /// Between the starts of cycles; zero for none.
+    pub interval: Duration,
+    /// When the current or last cycle started.
+    pub cycle_started: Option<SystemTime>,
+    /// When the last one ended.
+    pub cycle_ended: Option<SystemTime>,
+    /// Cycles that came to their end.
+    pub cycles: u64,
+    /// How long they took in all.
+    pub cycles_took: Duration,
+    /// How long the last one took.
+    pub last_cycle_took: Duration,
+}
+
 /// Routing. On a node without a network each call is an error in Kubo's words.
 pub trait Routing: Send + Sync {
     /// Providers of a CID, at most `count`.
@@ -52,6 +112,20 @@ pub trait Routing: Send + Sync {
     /// not here is an error.
     fn provide(&self, cids: Vec<Cid>, recursive: bool) -> ItemStream<RoutingEvent>;
 
-    /// Waits for nothing: puts CIDs into the announce queue.
-    fn provide_later(&self, cids: Vec<Cid>) -> Answer<'_, ()>;
+    /// Announces new content as its writer asks and the strategy allows. Nothing on a node that announces nothing.
+    fn fast_provide(&self, roots: Vec<Cid>, how: FastProvide) -> Answer<'_, ()>;
+
+    /// Queues CIDs, or every local block below them, for announcing; each is told when it is queued. A root that is not
+    /// here is an error.
+    fn provide_once(&self, cids: Vec<Cid>, recursive: bool) -> ItemStream<Cid>;
+
+    /// Announces everything that the strategy takes, and returns when that is done. Refused unless
+    /// `Provide.DHT.SweepEnabled` is off, as in Kubo.
+    fn reprovide(&self) -> Answer<'_, ()>;
+
+    /// Forgets what waits to be announced. Returns how many CIDs that were.
+    fn clear_provide_queue(&self) -> Answer<'_, u64>;
+
+    /// What announcing does.
+    fn provide_stat(&self) -> Answer<'_, ProvideStat>;
 }

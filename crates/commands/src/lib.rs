@@ -14,6 +14,7 @@
 //! - Every body, query, name and header a client sends is bounded before it is read.
 
 pub mod absent;
+mod autoconf;
 pub mod cids;
 pub mod codes;
 pub mod completion;

@@ -47,7 +47,8 @@ pub(crate) fn start() {
     let (levels, targets) = Levels::read(&set("MERKURY_LOG").or_else(|| set("GOLOG_LOG_LEVEL")).unwrap_or_default());
     let (filter, handle) = reload::Layer::new(levels.filter().with_targets(targets));
     let (tail, _) = broadcast::channel(TAIL_MESSAGES_MAX);
-    let written = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let to_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let written = tracing_subscriber::fmt::layer().with_ansi(to_terminal).with_writer(std::io::stderr);
     tracing_subscriber::registry().with(filter).with(written).with(Tail { to: tail.clone() }).init();
     logs::install(Box::new(Log { levels: Mutex::new(levels), filter: handle, tail }));
 }
@@ -103,7 +104,12 @@ impl Levels {
     }
 }
 
+/// Kubo's names for what a subsystem here does, so that its users' settings still say it.
+const ALIASES: &[(&str, &str)] = &[("core/commands", "commands"), ("core/commands/cmdenv", "commands")];
+
 fn subsystem(name: &str) -> Option<&'static str> {
+    let alias = ALIASES.iter().find(|(kubo, _)| *kubo == name);
+    let name = alias.map_or(name, |(_, own)| own);
     SUBSYSTEMS.iter().map(|(known, _)| *known).find(|known| *known == name)
 }
 

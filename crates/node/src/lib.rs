@@ -24,6 +24,7 @@ mod network;
 mod remembered;
 mod scrub;
 mod stores;
+mod strategy;
 mod stream;
 mod upkeep;
 

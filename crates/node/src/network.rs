@@ -8,7 +8,7 @@ use merkury_net::config::{Announce, ConnectionLimits, DhtMode, NetConfig, Securi
 use merkury_net::{Net, NetDeps};
 use serde_json::Value;
 
-use crate::announce::Pinned;
+use crate::announce::Kept;
 use crate::config::{ConfigError, View, identity};
 use crate::ingest::Ingest;
 use crate::inner::Inner;
@@ -21,7 +21,7 @@ pub(crate) async fn start(inner: &Arc<Inner>, agent: &str) -> Result<(), ApiErro
     let store = stores.main.clone();
     let deps = NetDeps {
         memory: Some(Arc::new(Remembered { store: store.clone() })),
-        provide: inner.provides().then(|| Arc::new(Pinned { store }) as _),
+        provide: inner.provides().then(|| Arc::new(Kept::new(store, stores.blocks.clone(), &inner.config.read())) as _),
         blocks: Some(stores.blocks.clone()),
     };
     let net = Net::start(config, deps)

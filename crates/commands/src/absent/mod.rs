@@ -7,7 +7,6 @@
 mod network;
 mod p2p;
 mod profile;
-mod provide;
 mod pubsub;
 mod remote_pins;
 mod removed;
@@ -32,16 +31,8 @@ const ROW: Spec = Spec { place: Place::Anywhere, ..Spec::READ };
 
 /// All rows.
 pub fn list() -> impl Iterator<Item = &'static Absent> {
-    let subjects = [
-        network::ROWS,
-        p2p::ROWS,
-        profile::ROWS,
-        provide::ROWS,
-        pubsub::ROWS,
-        remote_pins::ROWS,
-        removed::ROWS,
-        update::ROWS,
-    ];
+    let subjects =
+        [network::ROWS, p2p::ROWS, profile::ROWS, pubsub::ROWS, remote_pins::ROWS, removed::ROWS, update::ROWS];
     subjects.into_iter().flatten()
 }
 

@@ -9,16 +9,6 @@ const VERBOSE: Opt = Opt::flag(&["verbose", "v"], "Print more.");
 pub(super) static ROWS: &[Absent] = &[
     Absent {
         spec: &Spec {
-            path: "bitswap/reprovide",
-            about: "Announce what this node keeps.",
-            tier: Tier::Deprecated,
-            effect: Effect::Admin,
-            ..ROW
-        },
-        why: "the daemon announces by itself; to announce something now: routing provide CID",
-    },
-    Absent {
-        spec: &Spec {
             path: "dht/query",
             about: "Find the peers closest to a peer id.",
             args: PEER_IDS,
@@ -38,16 +28,6 @@ pub(super) static ROWS: &[Absent] = &[
             ..ROW
         },
         why: "this version answers pings and does not send them by hand; swarm connect shows whether a peer is reachable",
-    },
-    Absent {
-        spec: &Spec {
-            path: "routing/reprovide",
-            about: "Announce everything again.",
-            effect: Effect::Admin,
-            tier: Tier::Deprecated,
-            ..ROW
-        },
-        why: "the daemon announces by itself; to announce something now: routing provide CID",
     },
     Absent {
         spec: &Spec {

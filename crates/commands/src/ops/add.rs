@@ -9,7 +9,7 @@ use merkury_core::hash::name::any_code_of;
 use merkury_core::multihash::code::SHA2_256;
 use serde_json::Value as Json;
 
-use super::common::{FAST_PROVIDE_DAG, FAST_PROVIDE_ROOT, FAST_PROVIDE_WAIT, fast_provide, mfs_path};
+use super::common::{FAST_PROVIDE_DAG, FAST_PROVIDE_ROOT, FAST_PROVIDE_WAIT, New, fast_provide, mfs_path};
 use super::prelude::*;
 use crate::cids::hash_code;
 use crate::spec::ArgKind;
@@ -116,6 +116,7 @@ impl Op for Add {
             };
             let silent = call.options.flag("silent");
             let provides = !options.only_hash;
+            let new = New { pinned: options.pin, mfs: options.to_files.is_some() };
             let events = api.files.add(input, options);
             let items = async_stream::try_stream! {
                 let mut events = events;
@@ -130,7 +131,7 @@ impl Op for Add {
                     }
                 }
                 if provides {
-                    fast_provide(&api, &call, root.as_slice()).await?;
+                    fast_provide(&api, &call, root.as_slice(), new).await?;
                 }
             };
             Ok(Reply::Stream(items.boxed()))

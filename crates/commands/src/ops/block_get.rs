@@ -10,7 +10,7 @@ impl Op for BlockGet {
     const SPEC: &'static Spec = &Spec {
         path: "block/get",
         about: "Print the bytes of a block.",
-        examples: &["ipfs block get bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am > block.bin"],
+        examples: &["ipfs block get CID > block.bin"],
         help: "A block that is not stored here is asked of peers; --offline stops that.",
         args: &[Arg::text("cid", "CID or path of the block.").or_stdin()],
         ..Spec::READ

@@ -4,6 +4,7 @@ use merkury_api::Api;
 use serde_json::Value as Json;
 
 use super::prelude::*;
+use crate::autoconf;
 
 /// `bootstrap`.
 pub struct Bootstrap;
@@ -43,10 +44,13 @@ async fn write(api: &Api, peers: Vec<String>) -> Result<(), ApiError> {
 }
 
 async fn list(cx: Cx, call: Call) -> Result<Reply<BootstrapOut>, ApiError> {
-    if call.options.spec().option("expand-auto").is_some() {
-        call.options.refuse(&["expand-auto"])?;
+    let api = cx.api(&call)?;
+    let mut peers = read(&api).await?;
+    if call.options.spec().option("expand-auto").is_some() && call.options.flag("expand-auto") {
+        let expanded = autoconf::expand(&api, "Bootstrap", Json::from(peers)).await?;
+        let texts = expanded.as_array().into_iter().flatten().filter_map(Json::as_str);
+        peers = texts.map(str::to_owned).collect();
     }
-    let peers = read(&cx.api(&call)?).await?;
     Ok(Reply::One(BootstrapOut { peers: Some(peers) }))
 }
 
@@ -67,6 +71,10 @@ fn check(peer: &str) -> Result<(), ApiError> {
     }
     Err(ApiError::invalid(format!("invalid bootstrap address: {peer}"))
         .hint("it needs to end with /p2p/ and the id of the peer"))
+}
+
+async fn has_autoconf(api: &Api) -> bool {
+    api.config.get("AutoConf.Enabled").await.ok().and_then(|value| value.as_bool()).unwrap_or(true)
 }
 
 impl Op for Bootstrap {
@@ -115,9 +123,7 @@ impl Op for BootstrapAdd {
     const SPEC: &'static Spec = &Spec {
         path: "bootstrap/add",
         about: "Add peers to start with.",
-        examples: &[
-            "ipfs bootstrap add /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWHNyYv32ivXabQSe3ZchjWRT8PwSrihnTTPxtsMrFMzZY",
-        ],
+        examples: &["ipfs bootstrap add auto", "ipfs bootstrap add /ip4/192.0.2.1/tcp/4001/p2p/PEERID"],
         args: &[Arg::text("peer", "Multiaddr with /p2p/ID at its end, or auto.").optional().many().or_stdin()],
         tier: Tier::Common,
         ..Spec::ADMIN
@@ -137,6 +143,12 @@ impl Op for BootstrapAdd {
             let mut added = Vec::new();
             for peer in wanted {
                 check(peer)?;
+                if peer == "auto" && !has_autoconf(&api).await {
+                    return Err(ApiError::invalid(
+                        "cannot add default bootstrap peers: AutoConf is disabled (AutoConf.Enabled=false). Enable \
+                         AutoConf by setting AutoConf.Enabled=true in your config, or add specific peer addresses instead",
+                    ));
+                }
                 if !peers.iter().any(|known| known == peer) {
                     peers.push(peer.to_owned());
                     added.push(peer.to_owned());
@@ -171,6 +183,13 @@ impl Op for BootstrapRm {
             let api = cx.api(&call)?;
             let all = call.options.flag("all");
             call.args.iter().try_for_each(|peer| check(peer))?;
+            if !all && read(&api).await?.iter().any(|peer| peer == "auto") && has_autoconf(&api).await {
+                return Err(ApiError::invalid(
+                    "cannot remove individual bootstrap peers when using 'auto' placeholder: the 'auto' value is managed \
+                     by AutoConf. Either disable AutoConf by setting AutoConf.Enabled=false and replace 'auto' with \
+                     specific peer addresses, or use 'ipfs bootstrap rm --all' to remove all peers",
+                ));
+            }
             let goes = |peer: &String| all || call.args.contains(peer);
             remove(&api, goes).await
         })

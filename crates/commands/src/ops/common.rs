@@ -1,7 +1,7 @@
 //! Shapes and pieces that several operations share.
 
 use bytes::Bytes;
-use merkury_api::{ByteStream, EntryBody, InputEntry, ItemStream, Metadata};
+use merkury_api::{ByteStream, EntryBody, FastProvide, InputEntry, ItemStream, Metadata};
 
 use super::prelude::*;
 
@@ -121,22 +121,38 @@ pub(crate) const FAST_PROVIDE_DAG: Opt = Opt::flag(&["fast-provide-dag"], "Annou
 /// `--fast-provide-wait`.
 pub(crate) const FAST_PROVIDE_WAIT: Opt = Opt::flag(&["fast-provide-wait"], "Wait until that is done.");
 
-/// Announces roots as the fast-provide options ask. Roots go into the node's queue by themselves, at its head.
+/// What new roots are, for [`fast_provide`].
+#[derive(Clone, Copy)]
+pub(crate) struct New {
+    /// They are pinned.
+    pub(crate) pinned: bool,
+    /// They are in the mutable file system.
+    pub(crate) mfs: bool,
+}
+
+/// Announces new roots as the fast-provide options or, without them, the section `Import` of the configuration ask.
 pub(crate) async fn fast_provide(
     api: &merkury_api::Api,
     call: &Call,
     roots: &[merkury_core::Cid],
+    new: New,
 ) -> Result<(), ApiError> {
-    let flag = |name: &str| call.options.flag(name);
-    if roots.is_empty() || !(flag("fast-provide-wait") || flag("fast-provide-dag")) {
+    if roots.is_empty() {
         return Ok(());
     }
-    if flag("fast-provide-wait") {
-        let mut events = api.routing.provide(roots.to_vec(), flag("fast-provide-dag"));
-        while events.next().await.transpose()?.is_some() {}
-        return Ok(());
-    }
-    api.routing.provide_later(roots.to_vec()).await
+    let import = api.config.get("Import").await.unwrap_or_default();
+    let flag = |option: &str, key: &str, default: bool| {
+        let configured = || import.get(key).and_then(serde_json::Value::as_bool);
+        call.options.flag_given(option).or_else(configured).unwrap_or(default)
+    };
+    let how = FastProvide {
+        root: flag("fast-provide-root", "FastProvideRoot", true),
+        dag: flag("fast-provide-dag", "FastProvideDAG", false),
+        wait: flag("fast-provide-wait", "FastProvideWait", false),
+        pinned: new.pinned,
+        mfs: new.mfs,
+    };
+    api.routing.fast_provide(roots.to_vec(), how).await
 }
 
 /// The words Kubo's swarm commands have for a node without a network; others say it differently.

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::prelude::*;
-use crate::json;
+use crate::{autoconf, json};
 
 /// `config`.
 pub struct Config;
@@ -50,10 +50,13 @@ impl Op for Config {
                     "--expand-auto can only be used for reading config values, not for setting them",
                 ));
             }
-            call.options.refuse(&["expand-auto"])?;
             let api = cx.api(&call)?;
             let Some(text) = call.args.get(1) else {
-                let value = super::config_show::sorted(api.config.get(&key).await.map_err(not_readable)?);
+                let mut value = api.config.get(&key).await.map_err(not_readable)?;
+                if call.options.flag("expand-auto") {
+                    value = autoconf::expand(&api, &key, value).await?;
+                }
+                let value = super::config_show::sorted(value);
                 return Ok(Reply::One(ConfigOut { key, value }));
             };
             let value = if call.options.flag("json") {

@@ -3,7 +3,7 @@
 use merkury_api::{Api, ByteStream, CarImported, DagImportOptions, ItemStream};
 
 use super::common::{
-    ALLOW_BIG_BLOCK, FAST_PROVIDE_DAG, FAST_PROVIDE_ROOT, FAST_PROVIDE_WAIT, entries, fast_provide, next_file,
+    ALLOW_BIG_BLOCK, FAST_PROVIDE_DAG, FAST_PROVIDE_ROOT, FAST_PROVIDE_WAIT, New, entries, fast_provide, next_file,
 };
 use super::prelude::*;
 
@@ -131,7 +131,7 @@ fn imported(
                 }
             }
         }
-        fast_provide(&api, &call, &roots).await?;
+        fast_provide(&api, &call, &roots, New { pinned: options.pin_roots, mfs: false }).await?;
         if call.options.flag("stats") {
             yield DagImportOut { root: None, stats: Some(total) };
         }

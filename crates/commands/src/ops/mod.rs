@@ -72,6 +72,8 @@ pub mod pin_rm;
 pub mod pin_update;
 pub mod pin_verify;
 pub(crate) mod prelude;
+pub mod provide;
+pub mod provide_stat;
 pub mod refs;
 pub mod refs_local;
 pub mod repo_fsck;

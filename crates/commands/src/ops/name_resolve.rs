@@ -34,10 +34,7 @@ impl Op for NameResolve {
         path: "name/resolve",
         about: "Print what a name points at.",
         help: "Without a name: what the identity of this node points at.",
-        examples: &[
-            "ipfs name resolve",
-            "ipfs name resolve k51qzi5uqu5dlz49qkb657myg6f1buu6rauv8c6b489a9i1e4dkt7a3yo9j2wr",
-        ],
+        examples: &["ipfs name resolve", "ipfs name resolve NAME"],
         args: &[Arg::text("name", "The name.").optional()],
         options: &[
             Opt::flag(&["recursive", "r"], "Go on while the answer is a name.").or("true"),

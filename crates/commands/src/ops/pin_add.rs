@@ -3,7 +3,7 @@
 use merkury_api::{Api, PinEvent, PinMode, PinOptions};
 
 use super::add::check_pin_name;
-use super::common::{FAST_PROVIDE_DAG, FAST_PROVIDE_ROOT, FAST_PROVIDE_WAIT, fast_provide};
+use super::common::{FAST_PROVIDE_DAG, FAST_PROVIDE_ROOT, FAST_PROVIDE_WAIT, New, fast_provide};
 use super::prelude::*;
 use crate::stamp::Stamp;
 use crate::value::parse_lifetime;
@@ -116,7 +116,7 @@ fn pinned(api: Api, call: Call, options: PinOptions, cids: CidText) -> merkury_a
             pins.push(cids.text(&cid));
             roots.push(cid);
         }
-        fast_provide(&api, &call, &roots).await?;
+        fast_provide(&api, &call, &roots, New { pinned: true, mfs: false }).await?;
         yield PinAddOut { pins: Some(pins), progress: 0, bytes: 0 };
     }
     .boxed()

@@ -1,6 +1,6 @@
 //! `pin update`: moves a pin to a newer root.
 
-use super::common::{FAST_PROVIDE_DAG, FAST_PROVIDE_ROOT, FAST_PROVIDE_WAIT, fast_provide};
+use super::common::{FAST_PROVIDE_DAG, FAST_PROVIDE_ROOT, FAST_PROVIDE_WAIT, New, fast_provide};
 use super::pin_rm::Pins;
 use super::prelude::*;
 
@@ -34,7 +34,7 @@ impl Op for PinUpdate {
             let from = resolve_cid(&api, call.arg(0)?).await?;
             let to = resolve_cid(&api, call.arg(1)?).await?;
             api.pins.update(from.clone(), to.clone(), call.options.flag("unpin")).await?;
-            fast_provide(&api, &call, std::slice::from_ref(&to)).await?;
+            fast_provide(&api, &call, std::slice::from_ref(&to), New { pinned: true, mfs: false }).await?;
             Ok(Reply::One(Pins { pins: vec![cids.text(&from), cids.text(&to)] }))
         })
     }

@@ -277,9 +277,7 @@ impl Reader {
             });
         }
         if matches!(kind, HeadKind::Directory) {
-            if path.is_empty() {
-                return Ok(());
-            }
+            // A directory without a name holds everything that follows.
             self.open.extend(path.last().cloned());
         }
         self.waiting.push_back(Head { path: path.join("/"), kind, metadata, source });

@@ -102,7 +102,9 @@ fn what_changes_something_needs_more_than_reading() {
         "chmod",
         "flush",
     ];
-    for spec in specs().filter(|spec| CHANGES.contains(&spec.name())) {
+    // Counters of announcing carry its name.
+    let changes = |spec: &&Spec| CHANGES.contains(&spec.name()) && !spec.path.starts_with("stats/");
+    for spec in specs().filter(changes) {
         assert_ne!(spec.effect, Effect::Read, "{} needs a scope of its own", spec.path);
     }
     for spec in specs().filter(|spec| spec.path.starts_with("key/") && spec.effect == Effect::Read) {

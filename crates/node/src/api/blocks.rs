@@ -1,7 +1,7 @@
 //! [`Blocks`]: single blocks.
 
 use bytes::Bytes;
-use merkury_api::{Answer, ApiError, BlockPutOptions, BlockRemoved, BlockStat, Blocks, ItemStream};
+use merkury_api::{Answer, ApiError, BlockPutOptions, BlockRemoved, BlockStat, Blocks, ItemStream, Reach};
 use merkury_core::block::CidFormat;
 use merkury_core::cid::codec_code;
 use merkury_core::limits::{BIG_BLOCK_BYTES_MAX, BLOCK_BYTES_MAX};
@@ -34,7 +34,9 @@ impl Blocks for Handle {
         let inner = self.inner.clone();
         Box::pin(async move {
             let stat = blocking(move || inner.put_block(data, &options)).await?;
-            self.inner.announce_roots(std::slice::from_ref(&stat.cid));
+            if self.reach == Reach::Network {
+                self.inner.announce_block(&stat.cid);
+            }
             Ok(stat)
         })
     }

@@ -145,6 +145,9 @@ impl Keys for Handle {
             }
             inner.must_exist(&old)?;
             let id = inner.key_id(&old)?;
+            if new == old {
+                return Ok((KeyInfo { name: new, id }, false));
+            }
             let replaced = inner.repo.keystore().rename(&old, &new, force).map_err(key_store_error)?;
             Ok((KeyInfo { name: new, id }, replaced))
         }))

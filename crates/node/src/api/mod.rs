@@ -8,7 +8,7 @@ mod files;
 mod history;
 mod keys;
 mod kubo_pins;
-mod mfs;
+pub(crate) mod mfs;
 mod migrate;
 mod name_records;
 mod names;

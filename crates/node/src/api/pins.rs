@@ -55,8 +55,8 @@ impl Pins for Handle {
             let get = handle.copying_getter()?;
             match options.mode {
                 PinMode::Direct => drop(get.get(&cid).await?),
-                // What is complete here already needs no walk: the pin itself is checked in memory.
-                PinMode::Recursive if handle.inner.try_pin(&cid, &options).await? => {}
+                // What is complete here already needs no walk unless its size is asked for: the pin is checked in memory.
+                PinMode::Recursive if !options.progress && handle.inner.try_pin(&cid, &options).await? => {}
                 PinMode::Recursive => {
                     let mut blocks = Box::pin(walk::fetch(get, cid.clone()));
                     let (mut count, mut bytes) = (0u64, 0u64);
@@ -73,7 +73,6 @@ impl Pins for Handle {
             }
             handle.inner.pin(&cid, &options).await?;
             drop(keep);
-            handle.inner.announce_roots(std::slice::from_ref(&cid));
             yield PinEvent::Pinned(cid);
         }
         .boxed()
@@ -158,7 +157,6 @@ impl Pins for Handle {
             })
             .await?;
             drop(keep);
-            self.inner.announce_roots(&[to]);
             Ok(())
         })
     }

@@ -1,9 +1,11 @@
 //! [`Routing`]: who has what, and where.
 
+mod provide;
+
 use async_stream::try_stream;
 use futures::StreamExt;
-use merkury_api::{Answer, ApiError, ItemStream, PeerAddresses, RefsOptions, Routing, RoutingEvent};
-use merkury_core::{BlockHas, Cid, PeerId};
+use merkury_api::{Answer, ApiError, FastProvide, ItemStream, PeerAddresses, ProvideStat, Routing, RoutingEvent};
+use merkury_core::{Cid, PeerId};
 use merkury_net::routing::RoutingError;
 
 use crate::inner::Handle;
@@ -14,27 +16,6 @@ fn routing_error(error: RoutingError) -> ApiError {
 
 fn plain(found: merkury_net::peers::PeerAddresses) -> PeerAddresses {
     PeerAddresses { peer: found.peer, addresses: found.addresses }
-}
-
-impl Handle {
-    async fn provide_now(&self, cids: Vec<Cid>, recursive: bool) -> Result<(), ApiError> {
-        let store = self.inner.store()?;
-        let routing = self.inner.net()?.routing();
-        for cid in cids {
-            if !store.has(&cid) {
-                return Err(ApiError::not_found(format!("block {cid} not found locally, cannot provide")));
-            }
-            routing.provide(&cid).await.map_err(routing_error)?;
-            let options = RefsOptions { recursive: true, unique: true, max_depth: None };
-            let mut below = recursive.then(|| merkury_api::Dag::refs(self, cid, options));
-            while let Some(items) = &mut below
-                && let Some(item) = items.next().await
-            {
-                routing.provide(&item?.target).await.map_err(routing_error)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Routing for Handle {
@@ -68,13 +49,29 @@ impl Routing for Handle {
 
     fn provide(&self, cids: Vec<Cid>, recursive: bool) -> ItemStream<RoutingEvent> {
         let handle = self.clone();
-        futures::stream::once(async move { handle.provide_now(cids, recursive).await })
+        futures::stream::once(async move { provide::now(&handle, cids, recursive).await })
             .filter_map(|done| std::future::ready(done.err().map(Err)))
             .boxed()
     }
 
-    fn provide_later(&self, cids: Vec<Cid>) -> Answer<'_, ()> {
-        self.inner.announce_roots(&cids);
-        Box::pin(std::future::ready(Ok(())))
+    fn fast_provide(&self, roots: Vec<Cid>, how: FastProvide) -> Answer<'_, ()> {
+        Box::pin(provide::fast(self, roots, how))
+    }
+
+    fn provide_once(&self, cids: Vec<Cid>, recursive: bool) -> ItemStream<Cid> {
+        provide::once(self, cids, recursive)
+    }
+
+    fn reprovide(&self) -> Answer<'_, ()> {
+        Box::pin(provide::again(self))
+    }
+
+    fn clear_provide_queue(&self) -> Answer<'_, u64> {
+        let forgotten = self.inner.net.get().map_or(0, |net| net.providing().clear());
+        Box::pin(std::future::ready(Ok(forgotten as u64)))
+    }
+
+    fn provide_stat(&self) -> Answer<'_, ProvideStat> {
+        Box::pin(provide::stat(self))
     }
 }

@@ -31,6 +31,8 @@ const JOBS_PER_THREAD: usize = 3;
 const ENTRIES_MAX: usize = 4096;
 /// Large files opened and not yet read to their end.
 const OPENED_MAX: usize = 16;
+/// Progress of a file is told at least this often, as Kubo does.
+const PROGRESS_BYTES: usize = 256 * 1024;
 /// What an import works with.
 pub(super) struct Context<'a> {
     pub(super) put: &'a dyn BlockPut,
@@ -344,8 +346,11 @@ impl<'scope, 'env, 'e> Pump<'scope, 'env, 'e> {
             if let Pending::File(file) = front {
                 let is_complete = file.is_complete();
                 if self.context.options.progress && file.joined > 0 && file.bytes_told != Some(file.bytes) {
-                    file.bytes_told = Some(file.bytes);
                     let name = self.tree.path_of(&file.name);
+                    let told = file.bytes_told.replace(file.bytes).unwrap_or(0);
+                    for bytes in (told..file.bytes).step_by(PROGRESS_BYTES).skip(1) {
+                        (self.events)(AddEvent::Progress { name: &name, bytes });
+                    }
                     (self.events)(AddEvent::Progress { name: &name, bytes: file.bytes });
                 }
                 if !is_complete {

@@ -1,7 +1,8 @@
 //! A stream of entries as a source: what a multipart body brings.
 //!
 //! Entries carry paths. Directories need not be named before what is in them, and entries of one item may come in any
-//! order; a path that leaves the tree is refused.
+//! order; a path that leaves the tree is refused. A directory without a name (Kubo's Go client sends one around what it
+//! adds) is the one root, and everything after it is inside.
 
 use bytes::Bytes;
 use merkury_core::codec::unixfs::check_file_name;
@@ -48,13 +49,15 @@ pub(super) struct StreamSteps<'a> {
     stream: &'a mut dyn EntryStream,
     wrap: bool,
     is_started: bool,
-    /// Names of the directories that are entered, without the wrapping one.
+    /// Whether a directory without a name is entered.
+    in_unnamed: bool,
+    /// Names of the directories that are entered, without those that have no name.
     path: Vec<String>,
 }
 
 impl<'a> StreamSteps<'a> {
     pub(super) fn new(stream: &'a mut dyn EntryStream, wrap: bool) -> Self {
-        Self { stream, wrap, is_started: false, path: Vec::new() }
+        Self { stream, wrap, is_started: false, in_unnamed: false, path: Vec::new() }
     }
 }
 
@@ -67,13 +70,18 @@ impl Steps for StreamSteps<'_> {
         }
         let entry = self.stream.next_entry().map_err(|error| AddError::Read { name: "the request".into(), error })?;
         let Some(entry) = entry else {
-            for _ in 0..self.path.len() + usize::from(self.wrap) {
+            for _ in 0..self.path.len() + usize::from(self.wrap || self.in_unnamed) {
                 out(Step::Leave)?;
             }
             return Ok(false);
         };
         let mut names = split(&entry.path)?;
         if let StreamKind::Directory = entry.kind {
+            if names.is_empty() && self.path.is_empty() && !self.wrap && !self.in_unnamed {
+                self.in_unnamed = true;
+                out(Step::Enter { name: Bytes::new(), meta: entry.meta })?;
+                return Ok(true);
+            }
             return go_to(&mut self.path, &names, entry.meta, out).map(|()| true);
         }
         let name: Bytes = names.pop().unwrap_or_default().to_owned().into();

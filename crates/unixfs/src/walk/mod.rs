@@ -58,6 +58,7 @@ impl WalkError {
     }
 }
 
-pub(crate) fn links_of(block: &Block) -> Result<Vec<Cid>, WalkError> {
+/// What a block links to, in order; nothing for codecs without links.
+pub fn links_of(block: &Block) -> Result<Vec<Cid>, WalkError> {
     codec::links(block.cid().codec(), block.data()).map_err(|why| WalkError::Codec { cid: block.cid().clone(), why })
 }

@@ -443,8 +443,20 @@ impl Routing for Handle {
     fn provide(&self, _: Vec<Cid>, _: bool) -> ItemStream<RoutingEvent> {
         none()
     }
-    fn provide_later(&self, _: Vec<Cid>) -> Answer<'_, ()> {
+    fn fast_provide(&self, _: Vec<Cid>, _: FastProvide) -> Answer<'_, ()> {
         ok(())
+    }
+    fn provide_once(&self, cids: Vec<Cid>, _: bool) -> ItemStream<Cid> {
+        stream::iter(cids.into_iter().map(Ok)).boxed()
+    }
+    fn reprovide(&self) -> Answer<'_, ()> {
+        ok(())
+    }
+    fn clear_provide_queue(&self) -> Answer<'_, u64> {
+        ok(0)
+    }
+    fn provide_stat(&self) -> Answer<'_, ProvideStat> {
+        ok(ProvideStat::default())
     }
 }
 

@@ -107,7 +107,7 @@ pub enum UnixFsError {
     #[error(transparent)]
     Node(#[from] PbError),
     /// The node has no message.
-    #[error("dag-pb node without unixfs data")]
+    #[error("dag-pb node without unixfs data (proto: required field ipfs.boxo.ipld.unixfs.pb.Data.Type not set)")]
     NoData,
     /// The message is not protobuf.
     #[error("malformed unixfs message: {0}")]

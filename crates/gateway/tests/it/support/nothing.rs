@@ -75,7 +75,11 @@ impl Routing for Nothing {
     fn find_providers(&self, _: Cid, _: usize) -> ItemStream<RoutingEvent> { nothing() }
     fn find_peer(&self, _: PeerId) -> ItemStream<RoutingEvent> { nothing() }
     fn provide(&self, _: Vec<Cid>, _: bool) -> ItemStream<RoutingEvent> { nothing() }
-    fn provide_later(&self, _: Vec<Cid>) -> Answer<'_, ()> { never() }
+    fn fast_provide(&self, _: Vec<Cid>, _: merkury_api::FastProvide) -> Answer<'_, ()> { never() }
+    fn provide_once(&self, _: Vec<Cid>, _: bool) -> ItemStream<Cid> { nothing() }
+    fn reprovide(&self) -> Answer<'_, ()> { never() }
+    fn clear_provide_queue(&self) -> Answer<'_, u64> { never() }
+    fn provide_stat(&self) -> Answer<'_, merkury_api::ProvideStat> { never() }
 }
 
 #[rustfmt::skip]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use merkury_api::{ApiError, ByteStream, CarImported, DagImportOptions, ItemStream};
 use merkury_core::car::{CarError, CarReader};
-use merkury_core::{Block, BlockHas, BlockPut, Cid};
+use merkury_core::{Block, BlockError, BlockHas, BlockPut, Cid};
 use merkury_store::{Pin, PinKind, Store, StoreError};
 use tokio::runtime::Handle as Runtime;
 
@@ -50,6 +50,12 @@ pub(super) fn import(
         store.commit()?;
         if options.pin_roots {
             pin_roots(&handle, &store, &roots, &options, items)?;
+        } else {
+            for root in roots {
+                if items.send(CarImported::Root { cid: root, pin_error: None }).is_err() {
+                    break;
+                }
+            }
         }
         drop(keep);
         let _ = items.send(CarImported::Stats { blocks: totals.blocks, bytes: totals.bytes });
@@ -103,9 +109,17 @@ fn store_group(put: &dyn BlockPut, group: Vec<(Cid, Bytes)>, allow_big: bool) ->
         .into_iter()
         .filter(|block| !block.as_ref().is_ok_and(|block| block.cid().hash().is_identity()))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| ApiError::invalid(format!("import failed: {error}")))?;
+        .map_err(|error| match error {
+            BlockError::TooLarge { .. } => {
+                ApiError::invalid(format!("import failed: {TOO_BIG}")).hint(error.to_string())
+            }
+            _ => ApiError::invalid(format!("import failed: {error}")),
+        })?;
     Ok(put.put_many(blocks)?)
 }
+
+const TOO_BIG: &str = "produced block is over 2MiB: big blocks can't be exchanged with other peers. consider using \
+                       UnixFS for automatic chunking of bigger files, or pass --allow-big-block to override";
 
 /// In Kubo's words, where it has some; ours, which say where, as a hint.
 fn header_error(error: CarError) -> ApiError {
@@ -117,10 +131,7 @@ fn section_error(previous: Option<&Cid>, error: CarError) -> ApiError {
     let after = previous.map_or(String::new(), |cid| format!(" after block \"{cid}\""));
     let words = match &error {
         _ if is_cut(&error) => "unexpected EOF".to_owned(),
-        CarError::TooLarge { .. } => "produced block is over 2MiB: big blocks can't be exchanged with other peers. \
-                                      consider using UnixFS for automatic chunking of bigger files, \
-                                      or pass --allow-big-block to override"
-            .to_owned(),
+        CarError::TooLarge { .. } => TOO_BIG.to_owned(),
         _ => error.to_string(),
     };
     ApiError::new(error.kind(), format!("import failed{after}: {words}")).hint(error.to_string())
@@ -149,7 +160,6 @@ fn pin_roots(
             }
         }
     }
-    handle.inner.announce_roots(roots);
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use merkury_api::{
     NodeKind,
 };
 use merkury_core::block::CidFormat;
-use merkury_core::{Block, BlockPut, Cid, PutError};
+use merkury_core::{Block, BlockHas, BlockPut, Cid, PutError};
 use merkury_store::{PinKind, Store};
 use merkury_unixfs::Mtime;
 use merkury_unixfs::build::{
@@ -56,7 +56,15 @@ pub(super) fn add(handle: &Handle, input: AddInput, options: AddOptions) -> Item
             let put = Arc::new(LeavesOut { put: inner.put()?, is_elsewhere: no_copy::is_leaf });
             let places = Places::default();
             let added = run(put, import, input, &options, Some(&places), items)?;
-            places.refer(&no_copy, &*inner.stores()?.blocks)?;
+            let blocks = inner.stores()?.blocks.clone();
+            // Asked again once it is protected: it may just have been collected.
+            let is_here = |cid: &Cid| {
+                blocks.has(cid) && {
+                    keep.protect(cid);
+                    blocks.has(cid)
+                }
+            };
+            places.refer(&no_copy, &*blocks, &is_here)?;
             added
         } else {
             run(put(&inner, options.skip_referenced)?, import, input, &options, None, items)?
@@ -64,7 +72,6 @@ pub(super) fn add(handle: &Handle, input: AddInput, options: AddOptions) -> Item
         let roots: Vec<Cid> = added.iter().map(|added| added.cid.clone()).collect();
         keep_roots(&store, &roots, &options)?;
         drop(keep);
-        inner.announce_roots(&roots);
         match &options.to_files {
             Some(target) => to_files(&handle, &added, target),
             None => Ok(()),
@@ -255,8 +262,14 @@ impl EntryStream for BlockingEntries {
                 return Err(io::Error::other(error));
             }
         };
-        if let (Some(places), Some(source)) = (&self.places, entry.source) {
-            places.tell(entry.path.clone(), source);
+        match (&self.places, entry.source, &entry.body) {
+            (Some(places), Some(source), _) => places.tell(entry.path.clone(), source),
+            (Some(_), None, EntryBody::File(_)) => {
+                let error = no_copy::has_no_place();
+                self.failure = Some(error.clone());
+                return Err(io::Error::other(error));
+            }
+            _ => {}
         }
         let kind = match entry.body {
             EntryBody::Directory => StreamKind::Directory,

@@ -63,6 +63,12 @@ pub(super) fn is_leaf(cid: &Cid) -> bool {
     cid.codec() == codec_code::RAW && !cid.hash().is_identity()
 }
 
+/// Bytes that come from nowhere cannot be referred to.
+pub(super) fn has_no_place() -> ApiError {
+    ApiError::invalid("missing file path or URL, can't create filestore reference")
+        .hint("only files have places that can be referred to")
+}
+
 /// Where the files of an add are, and what they became.
 #[derive(Clone, Default)]
 pub(super) struct Places {
@@ -79,6 +85,8 @@ impl Places {
 
     /// Notes a file that was built, with the size of its DAG.
     pub(super) fn built(&self, name: &str, cid: &Cid, size: u64) {
+        // Bytes without a name are called by their CID, and told without one.
+        let name = if name == cid.to_string() { "" } else { name };
         self.files.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), cid.clone(), size));
     }
 
@@ -91,8 +99,13 @@ impl Places {
         Some(paths.get(root)?.join(below))
     }
 
-    /// Refers to the leaves of every file.
-    pub(super) fn refer(&self, no_copy: &NoCopy, get: &dyn BlockGet) -> Result<(), ApiError> {
+    /// Refers to the leaves of every file, but those that are here already (as Kubo does).
+    pub(super) fn refer(
+        &self,
+        no_copy: &NoCopy,
+        get: &dyn BlockGet,
+        is_here: &dyn Fn(&Cid) -> bool,
+    ) -> Result<(), ApiError> {
         let mut group = Vec::new();
         let files = std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner));
         for (name, root, size) in files {
@@ -100,6 +113,9 @@ impl Places {
             // The size of a file of one leaf is the leaf's.
             let mut leaves = Leaves { get, open: vec![(root, size)], offset: 0 };
             while let Some((cid, offset, len)) = leaves.next()? {
+                if is_here(&cid) {
+                    continue;
+                }
                 let origin = match &origin {
                     Some(origin) => origin.clone(),
                     None => origin.insert(self.origin(no_copy, &name)?).clone(),
@@ -115,10 +131,7 @@ impl Places {
 
     fn origin(&self, no_copy: &NoCopy, name: &str) -> Result<Origin, ApiError> {
         let path = self.path_of(name).filter(|path| path.is_absolute() || Path::new(path).exists());
-        let path = path.ok_or_else(|| {
-            ApiError::invalid("missing file path or URL, can't create filestore reference")
-                .hint("only files have places that can be referred to")
-        })?;
+        let path = path.ok_or_else(has_no_place)?;
         no_copy.origin_of(&path).ok_or_else(|| {
             let root = no_copy.root().display();
             ApiError::invalid(format!("cannot add filestore references outside ipfs root ({root})"))

@@ -39,7 +39,7 @@ use crate::stores::Stores;
 use bounded::Bounded;
 
 /// Name of the root in the store.
-pub(super) const ROOT: &str = "mfs";
+pub(crate) const ROOT: &str = "mfs";
 /// Changes without a flush that may pile up, as Kubo has it.
 const UNFLUSHED_DEFAULT: u64 = 256;
 
