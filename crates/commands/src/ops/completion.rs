@@ -78,7 +78,7 @@ kubo_completion!(
     CompletionBash,
     "commands/completion/bash",
     "Print the completion script of bash.",
-    "source <(ipfs commands completion bash)",
+    "ipfs commands completion bash > ipfs-completion.bash",
     Shell::Bash
 );
 kubo_completion!(

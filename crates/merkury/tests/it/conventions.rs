@@ -30,14 +30,20 @@ const SETUP: &str = "\
 /// Commands that end only when they are told to, or need what is not here: a repository of a Kubo, publish-subscribe, a second
 /// node.
 const NOT_HERE: &[&str] = &[
+    "bitswap/reprovide",
     "daemon",
     "log/tail",
     "migrate",
     "name/pubsub/cancel",
     "name/pubsub/subs",
+    "provide/once",
+    "provide/stat",
     "routing/findpeer",
     "routing/findprovs",
     "routing/provide",
+    "routing/reprovide",
+    "stats/provide",
+    "stats/reprovide",
     "swarm/connect",
     "swarm/disconnect",
 ];
