@@ -110,6 +110,16 @@ impl Cid {
         Ok((Self::v1(codec, hash), rest))
     }
 
+    /// A version 0 CID from bytes that are its multihash and nothing else.
+    fn of_v0_bytes(bytes: &[u8]) -> Result<Self, CidError> {
+        let (hash, rest) = Multihash::decode(bytes)?;
+        if rest.is_empty() {
+            return Self::v0(hash);
+        }
+        let digest = hash.digest().len();
+        Err(MultihashError::Inconsistent { digest, multihash: bytes.len() - rest.len() }.into())
+    }
+
     /// Reads a binary CID that fills `bytes`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CidError> {
         match Self::decode(bytes)? {
@@ -179,7 +189,7 @@ impl Cid {
         if text.starts_with("Qm")
             && let Ok(letters) = text.as_bytes().try_into()
         {
-            return Self::from_bytes(&base58::decode(letters).ok_or(CidError::Base58)?);
+            return Self::of_v0_bytes(&base58::decode(letters).ok_or(CidError::Base58)?);
         }
         let mut bytes = [0; CID_BYTES_MAX];
         if let Some(body) = text.strip_prefix('b')

@@ -84,6 +84,17 @@ pub enum MultihashError {
         /// Bytes claimed.
         wants: u64,
     },
+    /// The length of the digest is no length; Kubo's words.
+    #[error("digest too long, supporting only <= 2^31-1")]
+    TooLong(u64),
+    /// Bytes after the digest where nothing else may stand; Kubo's words.
+    #[error("multihash length inconsistent: expected {digest}; got {multihash}")]
+    Inconsistent {
+        /// Length of the digest in bytes.
+        digest: usize,
+        /// Length of the multihash that was read, in bytes.
+        multihash: usize,
+    },
     /// The digest is longer than a CID may carry.
     #[error("digest of {bytes} bytes is not allowed for hash function 0x{code:x}")]
     Length {
@@ -150,6 +161,12 @@ impl Multihash {
         }
         let (code, rest) = varint::decode(bytes)?;
         let (length, rest) = varint::decode(rest)?;
+        if length > i32::MAX as u64 {
+            return Err(MultihashError::TooLong(length));
+        }
+        if length > rest.len() as u64 {
+            return Err(MultihashError::Truncated { has: rest.len(), wants: length });
+        }
         if length > DIGEST_BYTES_MAX as u64 {
             return Err(MultihashError::Length { code, bytes: usize::try_from(length).unwrap_or(usize::MAX) });
         }

@@ -21,7 +21,20 @@ type Events<'a> = Peekable<Steps<'a>>;
 /// The value inside a block at a path, in another codec. An empty path and the same codec give the block back, checked,
 /// when the codec has only one way to write a value.
 pub fn transcode(block: &Bytes, from: u64, to: u64, path: &[String]) -> Result<Vec<u8>, ApiError> {
-    let mut events = checked(block, from)?;
+    write(checked(block, from)?, block, from, to, path)
+}
+
+/// The same for `dag get`: what a dag-pb node leaves out is null in other codecs, as in Kubo.
+pub fn show(block: &Bytes, from: u64, to: u64, path: &[String]) -> Result<Vec<u8>, ApiError> {
+    let events = checked(block, from)?;
+    if from != code::DAG_PB || to == code::DAG_PB {
+        return write(events, block, from, to, path);
+    }
+    let events = value::events_with_absent(from, block).map_err(|error| ApiError::invalid(error.to_string()))?;
+    write(events.peekable(), block, from, to, path)
+}
+
+fn write(mut events: Events<'_>, block: &Bytes, from: u64, to: u64, path: &[String]) -> Result<Vec<u8>, ApiError> {
     for name in path {
         seek(&mut events, name)?;
     }

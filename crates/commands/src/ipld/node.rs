@@ -11,7 +11,14 @@ use super::{Events, next};
 pub(super) fn encode(events: &mut Events<'_>) -> Result<Vec<u8>, ApiError> {
     let mut node = PbNode::default();
     let mut has_links = false;
-    open(next(events)?, "dagpb.PBNode", "map")?;
+    match next(events)? {
+        Event::Map => {}
+        Event::Null => {
+            let message = "func called on wrong kind: \"AssignNull\" called on a dagpb.PBNode node (kind: map)";
+            return Err(ApiError::invalid(format!("{message}, but only makes sense on null")));
+        }
+        other => open(other, "dagpb.PBNode", "map")?,
+    }
     loop {
         match next(events)? {
             Event::End => break,

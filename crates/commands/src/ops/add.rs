@@ -236,11 +236,9 @@ fn item(event: AddEvent, cids: CidText, told: &Told) -> AddOut {
         }
         AddEvent::Added { name, cid, size, .. } => {
             let hash = cids.text(&cid);
-            // Bytes without a name are called by their CID.
-            let is_unnamed = name == cid.to_string();
-            let root = if is_unnamed { "" } else { name.split('/').next().unwrap_or_default() };
+            // Bytes without a name are called by their CID, as Kubo does in its usual base.
+            let root = if name == cid.to_string() { "" } else { name.split('/').next().unwrap_or_default() };
             let (mode, mtime, mtime_nsecs) = told.of(root);
-            let name = if is_unnamed { hash.clone() } else { name };
             AddOut { name, hash, size: size.to_string(), mode, mtime, mtime_nsecs, bytes: 0 }
         }
     }
@@ -279,6 +277,8 @@ impl Told {
 fn options(call: &Call, import: &Json) -> Result<AddOptions, ApiError> {
     let given = &call.options;
     let defaults = AddOptions::default();
+    // Mistakes are told in Kubo's order, here and below.
+    let inline_bytes_max = inline(call)?;
     let only_hash = given.flag("only-hash");
     let pin = given.flag("pin") && !only_hash;
     let pin_name = given.text("pin-name");
@@ -295,10 +295,13 @@ fn options(call: &Call, import: &Json) -> Result<AddOptions, ApiError> {
             return Err(ApiError::invalid(message));
         }
     }
+    let fixed = |name: &str| given.int(name).is_some_and(|value| value != 0);
+    let keeps_metadata = given.flag("preserve-mode") || given.flag("preserve-mtime") || fixed("mode") || fixed("mtime");
+    let raw_leaves = raw_leaves(call, import, keeps_metadata)?;
+    let hash = hash_name(call, import)?;
+    CidText::of(call)?;
     let fixed_metadata = fixed_metadata(call)?;
-    let keeps_metadata =
-        given.flag("preserve-mode") || given.flag("preserve-mtime") || fixed_metadata != Metadata::default();
-    let (cid_v0, hash, raw_leaves) = naming(call, import, keeps_metadata)?;
+    let (cid_v0, hash, raw_leaves) = naming(call, import, &hash, raw_leaves)?;
     let number = |option: &str, key: &str| {
         let given = given.int(option).and_then(|value| usize::try_from(value).ok());
         given.or_else(|| import.get(key).and_then(Json::as_u64).and_then(|value| usize::try_from(value).ok()))
@@ -330,7 +333,7 @@ fn options(call: &Call, import: &Json) -> Result<AddOptions, ApiError> {
         pin_name,
         to_files,
         trickle,
-        inline_bytes_max: inline(call)?,
+        inline_bytes_max,
         empty_directories: given.flag("empty-dirs"),
         fixed_metadata,
         preserve_mode: given.flag("preserve-mode"),
@@ -369,29 +372,36 @@ fn fixed_metadata(call: &Call) -> Result<Metadata, ApiError> {
     if seconds.is_none() && nanoseconds != 0 {
         return Err(ApiError::invalid("option \"mtime-nsecs\" requires \"mtime\" to be provided as well"));
     }
-    Ok(Metadata { mode: mode.map(|mode| mode & 0o7777), mtime: seconds.map(|seconds| (seconds, nanoseconds)) })
+    Ok(Metadata { mode: mode.map(|mode| mode & 0o777), mtime: seconds.map(|seconds| (seconds, nanoseconds)) })
+}
+
+/// Whether leaves are raw, as far as it is said; never when they have to carry metadata.
+fn raw_leaves(call: &Call, import: &Json, keeps_metadata: bool) -> Result<Option<bool>, ApiError> {
+    let said = call.options.flag_given("raw-leaves").or_else(|| import.get("UnixFSRawLeaves").and_then(Json::as_bool));
+    if keeps_metadata && said == Some(true) {
+        let message = "raw-leaves can't be used with UnixFS metadata like mode or modification time";
+        return Err(ApiError::invalid(message));
+    }
+    Ok(if keeps_metadata { Some(false) } else { said })
+}
+
+/// The name of a hash function that exists. Whether it is safe enough is said last, as Kubo does.
+fn hash_name(call: &Call, import: &Json) -> Result<String, ApiError> {
+    let configured = || import.get("HashFunction").and_then(Json::as_str).map(str::to_owned);
+    let name = call.options.text("hash").filter(|name| !name.is_empty()).or_else(configured);
+    let name = name.unwrap_or_else(|| "sha2-256".into()).to_ascii_lowercase();
+    let unknown = || ApiError::invalid(format!("unrecognized hash function: {name:?}"));
+    any_code_of(&name).or_else(|| hash_code(&name, unknown).ok()).ok_or_else(unknown)?;
+    Ok(name)
 }
 
 /// CID version, hash function and raw leaves: each decides the default of the next.
-fn naming(call: &Call, import: &Json, keeps_metadata: bool) -> Result<(bool, u64, bool), ApiError> {
-    let configured = |key: &str| import.get(key).and_then(Json::as_str).map(str::to_owned);
-    let name = call.options.text("hash").filter(|name| !name.is_empty()).or_else(|| configured("HashFunction"));
-    let name = name.unwrap_or_else(|| "sha2-256".into()).to_ascii_lowercase();
+fn naming(call: &Call, import: &Json, name: &str, mut raw_leaves: Option<bool>) -> Result<(bool, u64, bool), ApiError> {
     let unknown = || ApiError::invalid(format!("unrecognized hash function: {name:?}"));
-    // Whether the function is safe enough is said last, as Kubo does.
-    let hash = any_code_of(&name).or_else(|| hash_code(&name, unknown).ok()).ok_or_else(unknown)?;
+    let hash = any_code_of(name).or_else(|| hash_code(name, unknown).ok()).ok_or_else(unknown)?;
     let version = call.options.int("cid-version").or_else(|| import.get("CidVersion").and_then(Json::as_i64));
     // As in Kubo a negative version is none.
     let version = version.filter(|version| *version >= 0);
-    let mut raw_leaves =
-        call.options.flag_given("raw-leaves").or_else(|| import.get("UnixFSRawLeaves").and_then(Json::as_bool));
-    if keeps_metadata {
-        if raw_leaves == Some(true) {
-            let message = "raw-leaves can't be used with UnixFS metadata like mode or modification time";
-            return Err(ApiError::invalid(message));
-        }
-        raw_leaves = Some(false);
-    }
     if call.options.flag("nocopy") {
         if raw_leaves == Some(false) {
             return Err(ApiError::invalid("nocopy option requires '--raw-leaves' to be enabled as well"));
@@ -405,7 +415,7 @@ fn naming(call: &Call, import: &Json, keeps_metadata: bool) -> Result<(bool, u64
         Some(1) => false,
         Some(other) => return Err(ApiError::invalid(format!("unknown CID version: {other}"))),
     };
-    Ok((cid_v0, hash_code(&name, unknown)?, raw_leaves.unwrap_or(!cid_v0)))
+    Ok((cid_v0, hash_code(name, unknown)?, raw_leaves.unwrap_or(!cid_v0)))
 }
 
 /// A size as the configuration writes it: a number, or `256KiB`.

@@ -3,6 +3,8 @@
 use merkury_api::BlockPutOptions;
 use merkury_core::limits::BIG_BLOCK_BYTES_MAX;
 
+use merkury_core::hash::name::{any_code_of, is_made_by_kubo};
+
 use super::block_stat::BlockStatOut;
 use super::common::{ALLOW_BIG_BLOCK, entries, next_file};
 use super::prelude::*;
@@ -63,7 +65,9 @@ pub(crate) async fn configured_hash(api: &merkury_api::Api) -> Option<String> {
 fn options(call: &Call, configured: Option<String>) -> Result<BlockPutOptions, ApiError> {
     let name = call.options.text("mhtype").filter(|name| !name.is_empty()).or(configured);
     let name = name.unwrap_or_else(|| "sha2-256".into());
-    let hash = hash_code(&name, || ApiError::invalid(format!("unrecognized multihash function: {name}")))?;
+    let unknown = || ApiError::invalid(format!("unrecognized multihash function: {name}"));
+    // Whether the function is safe enough is said last, as Kubo does.
+    let known = any_code_of(&name).or_else(|| hash_code(&name, unknown).ok()).ok_or_else(unknown)?;
     let format = call.options.text("format").filter(|format| !format.is_empty());
     let codec = call.options.text("cid-codec").unwrap_or_default();
     if format.is_some() && codec != "raw" {
@@ -80,6 +84,12 @@ fn options(call: &Call, configured: Option<String>) -> Result<BlockPutOptions, A
         None => (false, codec),
     };
     let codec = codec_code(&codec).ok_or_else(|| ApiError::invalid(format!("unknown multicodec: {codec:?}")))?;
+    let hash = hash_code(&name, unknown).map_err(|error| match is_made_by_kubo(known) {
+        true => error,
+        false => ApiError::invalid(format!(
+            "invalid cid: unknown multihash code {known} (0x{known:x}): no such hash registered"
+        )),
+    })?;
     let length = call.options.int("mhlen").filter(|length| *length >= 0);
     Ok(BlockPutOptions {
         codec,

@@ -33,8 +33,9 @@ impl Op for DagExport {
             }
             let api = if local_only { cx.node()?.api(Reach::Local) } else { cx.api(&call)? };
             let root = resolve_cid(&api, call.arg(0)?).await?;
-            let stream =
-                api.dag.export(ExportRequest { local_only, identities: true, ..ExportRequest::whole(root) }).await?;
+            // What a partial archive leaves out as not stored are, in Kubo, identity blocks too.
+            let identities = !local_only;
+            let stream = api.dag.export(ExportRequest { local_only, identities, ..ExportRequest::whole(root) }).await?;
             Ok(Reply::Bytes(BytesReply { content_type: "application/vnd.ipld.car", length: None, stream }))
         })
     }

@@ -29,7 +29,7 @@ impl Op for DagGet {
             let api = cx.api(&call)?;
             let resolved = resolve(&api, call.arg(0)?).await?;
             let block = api.blocks.get(&resolved.cid).await?;
-            let value = ipld::transcode(block.data(), resolved.cid.codec(), to, &resolved.rest)?;
+            let value = ipld::show(block.data(), resolved.cid.codec(), to, &resolved.rest)?;
             let mut reply = whole("text/plain", value.into());
             // Kubo announces no length here.
             reply.length = None;

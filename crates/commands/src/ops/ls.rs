@@ -198,7 +198,8 @@ fn link(entry: DirEntry, cids: CidText) -> LsLink {
     LsLink {
         name: entry.name,
         hash: cids.text(&entry.cid),
-        size: stat.as_ref().map_or(0, |stat| stat.size),
+        // Documents have no size here.
+        size: stat.as_ref().filter(|stat| stat.kind != NodeKind::Other).map_or(0, |stat| stat.size),
         r#type: kind,
         mode: stat.as_ref().map_or(0, go_mode),
         mod_time: mtime

@@ -21,7 +21,7 @@ pub fn events(codec: u64, block: &Bytes) -> Result<Steps<'_>, CodecError> {
         code::DAG_JSON => Box::new(dag_json::events(block)),
         code::CBOR => Box::new(dag_cbor::plain_events(block)),
         code::JSON => Box::new(dag_json::plain_events(block)),
-        code::DAG_PB => ready(node_events(&dag_pb::PbNode::decode(block)?)),
+        code::DAG_PB => ready(node_events(&dag_pb::PbNode::decode(block)?, false)),
         code::DAG_JOSE => ready(dag_jose::events(block)?),
         code::GIT_RAW => ready(git_raw::events(block)?),
         other => return Err(CodecError::UnknownCodec(other)),
@@ -32,22 +32,36 @@ fn ready(events: Vec<Event<'_>>) -> Steps<'_> {
     Box::new(events.into_iter().map(Ok))
 }
 
-fn node_events(node: &dag_pb::PbNode) -> Vec<Event<'static>> {
+/// Reads a block as [`events`] does, but shows what a dag-pb node leaves out as null, as Kubo's `dag get` does.
+pub fn events_with_absent(codec: u64, block: &Bytes) -> Result<Steps<'_>, CodecError> {
+    match codec {
+        code::DAG_PB => Ok(ready(node_events(&dag_pb::PbNode::decode(block)?, true))),
+        codec => events(codec, block),
+    }
+}
+
+fn node_events(node: &dag_pb::PbNode, absent: bool) -> Vec<Event<'static>> {
     let key = |name: &'static str| Event::Key(name.into());
     let mut events = vec![Event::Map, key("Links"), Event::List];
     for link in &node.links {
         events.extend([Event::Map, key("Hash"), Event::Link(link.cid.clone())]);
         if link.name.is_some() {
             events.extend([key("Name"), Event::Text(link.name_text().into_owned().into())]);
+        } else if absent {
+            events.extend([key("Name"), Event::Null]);
         }
         if let Some(tsize) = link.tsize {
             events.extend([key("Tsize"), Event::Int(tsize.into())]);
+        } else if absent {
+            events.extend([key("Tsize"), Event::Null]);
         }
         events.push(Event::End);
     }
     events.push(Event::End);
     if let Some(data) = &node.data {
         events.extend([key("Data"), Event::Bytes(data.to_vec().into())]);
+    } else if absent {
+        events.extend([key("Data"), Event::Null]);
     }
     events.push(Event::End);
     events

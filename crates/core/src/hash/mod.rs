@@ -71,6 +71,13 @@ pub fn digest(hash_code: u64, data: &[u8]) -> Result<Multihash, HashError> {
     made.map_err(|_| HashError(hash_code))
 }
 
+/// Hashes `data` with BLAKE3 into as many bytes as wanted, at most what a CID may carry.
+pub fn blake3_of_len(data: &[u8], bytes: usize) -> Option<Multihash> {
+    let mut long = vec![0; Some(bytes).filter(|bytes| *bytes <= crate::limits::DIGEST_BYTES_MAX)?];
+    blake3::Hasher::new().update(data).finalize_xof().fill(&mut long);
+    Multihash::new(code::BLAKE3, &long).ok()
+}
+
 /// Whether `data` hashes to `hash`; a digest shorter than usual is compared over its length.
 ///
 /// Whether so short a digest may name a block is for [`Multihash::check_secure`] to say.
@@ -79,9 +86,7 @@ pub fn matches(hash: &Multihash, data: &[u8]) -> Result<bool, HashError> {
         return Ok(hash.digest() == data);
     }
     if hash.code() == code::BLAKE3 && hash.digest().len() > 32 {
-        let mut long = vec![0; hash.digest().len()];
-        blake3::Hasher::new().update(data).finalize_xof().fill(&mut long);
-        return Ok(long == hash.digest());
+        return Ok(blake3_of_len(data, hash.digest().len()).as_ref() == Some(hash));
     }
     let whole = digest(hash.code(), data)?;
     Ok(whole.digest().get(..hash.digest().len()) == Some(hash.digest()))

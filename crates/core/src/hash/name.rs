@@ -39,6 +39,12 @@ const REFUSED: &[(u64, &str)] = &[
     (0xb401, "poseidon-bls12_381-a2-fc1"),
 ];
 
+/// Whether Kubo can compute the function. It knows names of others, and says so of them in other words.
+pub fn is_made_by_kubo(hash_code: u64) -> bool {
+    const NAMES_ALONE: &[u64] = &[code::KECCAK_224, 0x1012, 0x1100, 0xb401];
+    !NAMES_ALONE.contains(&hash_code) && !(0xb241..code::BLAKE2S_256).contains(&hash_code)
+}
+
 /// The name of a function, allowed or not, as `cid inspect` prints it.
 pub fn any_name_of(hash_code: u64) -> Option<Cow<'static, str>> {
     if let Some(&(_, name)) = REFUSED.iter().find(|(number, _)| *number == hash_code) {

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use merkury_api::{Answer, ApiError, BlockPutOptions, BlockRemoved, BlockStat, Blocks, ItemStream, Reach};
 use merkury_core::block::CidFormat;
 use merkury_core::cid::codec_code;
-use merkury_core::limits::{BIG_BLOCK_BYTES_MAX, BLOCK_BYTES_MAX};
+use merkury_core::hash::blake3_of_len;
+use merkury_core::limits::{BIG_BLOCK_BYTES_MAX, BLOCK_BYTES_MAX, IDENTITY_DIGEST_BYTES_MAX};
+use merkury_core::multihash::{MultihashError, code};
 use merkury_core::{Block, BlockError, BlockHas, BlockPut, Cid, CidError, Multihash};
 use merkury_store::{PinKind, StoreError};
 
@@ -114,6 +116,11 @@ fn name_block(data: Bytes, options: &BlockPutOptions) -> Result<Block, ApiError>
             .hint("version 0 is for sha2-256 of 32 bytes alone"),
         error => ApiError::invalid(error.to_string()),
     };
+    if options.hash == code::IDENTITY && data.len() > IDENTITY_DIGEST_BYTES_MAX {
+        let (bytes, most) = (data.len(), IDENTITY_DIGEST_BYTES_MAX);
+        let error = MultihashError::TooLarge { code: options.hash, bytes, most };
+        return Err(ApiError::invalid(error.to_string()));
+    }
     let format = if options.cid_v0 { CidFormat::V0 } else { CidFormat::V1 };
     let block = Block::build(format, options.codec, options.hash, data).map_err(invalid)?;
     let whole = block.cid().hash().digest().len();
@@ -121,12 +128,16 @@ fn name_block(data: Bytes, options: &BlockPutOptions) -> Result<Block, ApiError>
         None => Ok(block),
         Some(bytes) if bytes == whole => Ok(block),
         Some(bytes) => {
-            let digest = block.cid().hash().digest().get(..bytes);
-            let digest = digest.ok_or_else(|| {
+            let short = match block.cid().hash().digest().get(..bytes) {
+                Some([]) if options.hash == code::BLAKE3 => None,
+                Some(digest) => Multihash::new(options.hash, digest).ok(),
+                None if options.hash == code::BLAKE3 => blake3_of_len(block.data(), bytes),
+                None => None,
+            };
+            let short = short.ok_or_else(|| {
                 ApiError::invalid("invalid cid: requested length was too large for digest")
                     .hint(format!("the digest has {whole} bytes, not {bytes}"))
             })?;
-            let short = Multihash::new(options.hash, digest).map_err(|error| ApiError::invalid(error.to_string()))?;
             Block::verify_big(Cid::v1(options.codec, short), block.data().clone()).map_err(invalid)
         }
     }

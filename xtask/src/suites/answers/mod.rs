@@ -3,13 +3,16 @@
 //! Calls go over the RPC, because a process for each would take minutes: a tree is a multipart body, a value a file. What
 //! a call answers feeds the next ones, so that paths, refs, archives and diffs are of content that both have. Parts:
 //! [`case`] (a call, comparing, shrinking), [`tree`] (trees and the options of `add`), [`value`] (values and CIDs),
-//! [`ops`] (calls about what is there), [`lines`] (command lines whose text and exit codes are compared).
+//! [`ops`] (calls about what is there), [`more`] (tables, configuration, keys, MFS), [`purpose`] (what differs on purpose),
+//! [`lines`] (command lines whose text and exit codes are compared).
 //!
 //! A difference is made smaller before it is told: parts and parameters are left out as long as it stays.
 
 mod case;
 mod lines;
+mod more;
 mod ops;
+mod purpose;
 mod tree;
 mod value;
 
@@ -102,6 +105,7 @@ impl Pair {
                 0 => tree::add(&mut rng),
                 1 => value::put(&mut rng, &known),
                 2 => value::text(&mut rng, &known),
+                3 => more::draw(&mut rng, &known),
                 _ => ops::draw(&mut rng, &known),
             };
             let compared = case.compare(kubo, merkury);
@@ -114,7 +118,7 @@ impl Pair {
                 kubo = self.kubo.api()?;
                 continue;
             }
-            if let Ok(answer) = &compared {
+            if let Ok(Some(answer)) = &compared {
                 known.learn(&case, answer);
             }
             let outcome = compared.map(drop).map_err(|why| case.shrink(kubo, merkury, why));

@@ -39,6 +39,9 @@ pub(super) fn add(rng: &mut Rng) -> Case {
         tree.file("zz");
     }
     case.parts = tree.parts;
+    if case.has("only-hash") {
+        case.parts.iter_mut().for_each(|part| part.meta = None);
+    }
     case
 }
 

@@ -15,7 +15,7 @@ use merkury_api::{
 use merkury_core::cid::codec_code;
 use merkury_core::codec::dag_pb::PbNode;
 use merkury_core::codec::links;
-use merkury_core::{Block, BlockGet, Cid};
+use merkury_core::{Block, BlockGet, BlockHas, Cid, ErrorKind};
 use merkury_store::Store;
 use merkury_unixfs::walk;
 
@@ -116,10 +116,19 @@ fn refs(get: Arc<dyn BlockGet>, store: Arc<Store>, root: Cid, options: RefsOptio
             if is_told {
                 continue;
             }
+            // What is listed is here: a list with holes would look whole.
+            if !link.cid.hash().is_identity() && !store.has(&link.cid) {
+                get.get(&link.cid).await.map_err(|error| not_all(error.kind(), &link.cid))?;
+            }
             yield RefItem { source, target: link.cid, name: link.name };
         }
     }
     .boxed()
+}
+
+/// Kubo's words for a link that leads to nothing; ours say which.
+fn not_all(kind: ErrorKind, missing: &Cid) -> ApiError {
+    with_kind(kind, "failed to fetch all nodes").hint(format!("block {missing} is not here"))
 }
 
 fn done(dags: Vec<DagStat>, unique_blocks: u64, total_size: u64) -> DagStatItem {
