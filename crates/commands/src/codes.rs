@@ -192,7 +192,13 @@ pub static CODES: &[Code] = &[
         cause: "Its provider is offline or behind a router, nobody announces it, or --offline forbids to ask.",
         next: &["merkury routing findprovs CID", "merkury swarm peers", "merkury --timeout=5m get CID"],
         exit: 3,
-        says: &["was not found", "could not find", "block not found", "merkledag: not found"],
+        says: &[
+            "was not found",
+            "could not find",
+            "block not found",
+            "merkledag: not found",
+            "failed to fetch all nodes",
+        ],
         ..NONE
     },
     Code {

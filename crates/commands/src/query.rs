@@ -64,6 +64,11 @@ pub fn decode(text: &str) -> Result<String, String> {
     }
 }
 
+/// Decodes a segment of a path: `%xx` is a byte, and the whole must be UTF-8.
+pub(crate) fn decode_path(text: &str) -> Result<String, String> {
+    decode(&text.replace('+', "%2B"))
+}
+
 /// What a form value may hold as it is.
 const PLAIN: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

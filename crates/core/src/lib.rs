@@ -22,6 +22,7 @@ pub mod hash;
 pub mod ipns;
 pub mod keys;
 pub mod limits;
+pub mod mode;
 pub mod multihash;
 pub mod path;
 pub mod peer_id;

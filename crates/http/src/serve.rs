@@ -86,6 +86,8 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .max_buf_size(limits.header_bytes_max)
         .max_headers(limits.headers_max)
         .half_close(false)
+        // Names are the same in any case, and scripts that look for Kubo's spelling find it.
+        .title_case_headers(true)
         .keep_alive(true)
         .header_read_timeout(None)
         .timer(TokioTimer::new());

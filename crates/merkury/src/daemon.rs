@@ -30,6 +30,8 @@ pub(crate) struct RunOptions {
     pub(crate) friendly: bool,
     /// Collect garbage by itself.
     pub(crate) enable_gc: bool,
+    /// Answer `/ipfs/` and `/ipns/` on the RPC's port too.
+    pub(crate) unrestricted_api: bool,
     /// The agent that peers see.
     pub(crate) agent: String,
 }
@@ -54,7 +56,7 @@ pub(crate) async fn run(node: OpenNode, options: RunOptions) -> Result<(), ApiEr
     let (stopping, stopped) = watch::channel(false);
     let mut servers = JoinSet::new();
     let mut bound: Vec<(&'static str, Address)> = Vec::new();
-    for served in surfaces::all(&node)? {
+    for served in surfaces::all(&node, options.unrestricted_api)? {
         bound.extend(start(&node, served, &mut servers, &stopped).await?);
     }
     for (name, address) in &bound {

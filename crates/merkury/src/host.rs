@@ -79,8 +79,8 @@ impl Host for Program {
             Some(suffix) => format!("{}/{suffix}", version::USER_AGENT),
             None => version::USER_AGENT.to_owned(),
         };
-        let (offline, friendly, enable_gc) = (options.offline, options.friendly, options.enable_gc);
-        let run = RunOptions { offline, friendly, enable_gc, agent };
+        let DaemonOptions { offline, friendly, enable_gc, unrestricted_api, .. } = *options;
+        let run = RunOptions { offline, friendly, enable_gc, unrestricted_api, agent };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

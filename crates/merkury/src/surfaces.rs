@@ -1,6 +1,7 @@
 //! The surfaces of the daemon: one line each. Each gets its listeners from the configuration.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use merkury_api::{ApiError, Node};
 use merkury_commands::rpc::{Rpc, RpcConfig};
 use merkury_commands::version;
 use merkury_gateway::{Gateway, GatewayConfig};
-use merkury_http::{Limits, Surface};
+use merkury_http::{Limits, Request, Response, Surface};
 use merkury_node::OpenNode;
 use merkury_node::config::settings::parse_duration;
 use serde_json::Value;
@@ -25,20 +26,38 @@ pub(crate) struct Served {
     pub(crate) limits: Limits,
 }
 
+/// The RPC with the gateway's paths beside it (`--unrestricted-api`).
+struct Unrestricted {
+    rpc: Rpc,
+    gateway: Arc<dyn Surface>,
+}
+
+impl Surface for Unrestricted {
+    fn call(&self, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send + 'static>> {
+        let path = request.uri().path();
+        let is_content = path.starts_with("/ipfs/") || path.starts_with("/ipns/");
+        if is_content { self.gateway.call(request) } else { self.rpc.call(request) }
+    }
+}
+
 /// All of them, in the order they are announced.
-pub(crate) fn all(node: &OpenNode) -> Result<Vec<Served>, ApiError> {
+///
+/// Content is not served on the RPC's port unless `unrestricted_api`: a page from there could call the RPC.
+pub(crate) fn all(node: &OpenNode, unrestricted_api: bool) -> Result<Vec<Served>, ApiError> {
     let shared: Arc<dyn Node> = Arc::new(node.clone());
     let config = node.config();
-    let gateway = Gateway::new(&*shared, gateway_config(&config)?);
+    let gateway: Arc<dyn Surface> = Arc::new(Gateway::new(&*shared, gateway_config(&config)?));
     let rpc = Rpc::new(shared, node.path().to_owned(), RpcConfig::from_config(&config)?);
+    let rpc: Arc<dyn Surface> =
+        if unrestricted_api { Arc::new(Unrestricted { rpc, gateway: gateway.clone() }) } else { Arc::new(rpc) };
     Ok(vec![
         Served {
             name: RPC,
             addresses: "Addresses.API",
-            surface: Arc::new(rpc),
+            surface: rpc,
             limits: Limits { body_idle: None, ..Limits::default() },
         },
-        Served { name: GATEWAY, addresses: "Addresses.Gateway", surface: Arc::new(gateway), limits: Limits::default() },
+        Served { name: GATEWAY, addresses: "Addresses.Gateway", surface: gateway, limits: Limits::default() },
     ])
 }
 

@@ -143,7 +143,12 @@ impl<'a> Pins<'a> {
         if let Some(pin) = self.get(cid)? {
             return Ok(Some(PinnedHow::Pinned(pin)));
         }
-        Ok(self.store.find_recursive_pin_above(cid)?.map(|root| PinnedHow::Indirect { root }))
+        Ok(self.above(cid)?.map(|root| PinnedHow::Indirect { root }))
+    }
+
+    /// A recursive pin that keeps this block below it, whatever pin the block has itself.
+    pub fn above(&self, cid: &Cid) -> Result<Option<Cid>, StoreError> {
+        self.store.find_recursive_pin_above(cid)
     }
 
     /// Removes the pins that have expired at this time, durably, and returns them. Costs nothing when there are none.
@@ -208,9 +213,14 @@ impl<'a> Pins<'a> {
     }
 
     /// Calls `each` with the blocks that recursive pins keep below them, each block once, with the root it was first
-    /// reached from; without those that have a pin of their own. Stops at the first error.
-    pub fn list_indirect(&self, each: &mut dyn FnMut(&Cid, &Cid) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        self.store.each_indirect(each)
+    /// reached from; without those that have a recursive pin of their own, and those with a direct one only if
+    /// `direct_too`. Stops at the first error.
+    pub fn list_indirect(
+        &self,
+        direct_too: bool,
+        each: &mut dyn FnMut(&Cid, &Cid) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.store.each_indirect(direct_too, each)
     }
 
     /// Calls `each` with every recursive pin and the blocks below it that are missing or unreadable (a few thousand at most),
@@ -229,7 +239,7 @@ impl<'a> Pins<'a> {
     }
 }
 
-fn find(tables: &Tables, cid: &Cid) -> Option<Pin> {
+pub(crate) fn find(tables: &Tables, cid: &Cid) -> Option<Pin> {
     let key = cid.to_bytes();
     decode(&key, &tables.get(TABLE, &key)?)
 }

@@ -568,9 +568,10 @@ impl Store {
 
     pub(crate) fn each_indirect(
         &self,
+        direct_too: bool,
         each: &mut dyn FnMut(&Cid, &Cid) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        walk::each_indirect(&self.blocks, self.tables()?, self.pins().list()?, each)
+        walk::each_indirect(&self.blocks, self.tables()?, self.pins().list()?, direct_too, each)
     }
 }
 

@@ -264,6 +264,7 @@ pub(crate) fn each_indirect(
     blocks: &Blocks,
     tables: &Tables,
     pins: impl Iterator<Item = Result<Pin, StoreError>>,
+    direct_too: bool,
     each: &mut dyn FnMut(&Cid, &Cid) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let _ids = blocks.hold_ids();
@@ -283,7 +284,8 @@ pub(crate) fn each_indirect(
             let Some(block) = blocks.get(&cid)? else { continue };
             for link in codec::links(cid.codec(), block.data()).unwrap_or_default() {
                 let Some(child) = blocks.id(&link) else { continue };
-                let pinned = tables.get(crate::pins::TABLE, &link.to_bytes()).is_some();
+                let pinned =
+                    crate::pins::find(tables, &link).is_some_and(|own| !direct_too || own.kind == PinKind::Recursive);
                 if !pinned && blocks.is_here(&link) && told.add(child) {
                     each(&link, &pin.cid)?;
                 }

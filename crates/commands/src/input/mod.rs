@@ -158,7 +158,7 @@ impl Walker {
         Err(Stopped::Failed(ApiError::invalid(format!(
             "unrecognized file type for {}: {}",
             path.display(),
-            crate::ops::common::mode_letters(kind_letter(kind), stat.mode() & 0o7777)
+            merkury_core::mode::letters_of_special(stat.mode())
         ))))
     }
 
@@ -206,16 +206,6 @@ impl Walker {
             chunk.truncate(filled);
             self.send(Event::Data(Bytes::from(chunk)))?;
         }
-    }
-}
-
-fn kind_letter(kind: FileType) -> char {
-    if kind.is_fifo() {
-        'p'
-    } else if kind.is_socket() {
-        'S'
-    } else {
-        'D'
     }
 }
 

@@ -198,23 +198,6 @@ pub(crate) fn go_mode_letters(mode: u32) -> String {
     text
 }
 
-/// A Unix mode as `ls -l` shows it, `kind` first.
-pub(crate) fn mode_letters(kind: char, mode: u32) -> String {
-    let mut text = String::from(kind);
-    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
-        let bits = mode >> shift;
-        text.push(if bits & 4 != 0 { 'r' } else { '-' });
-        text.push(if bits & 2 != 0 { 'w' } else { '-' });
-        text.push(match (bits & 1 != 0, mode & special != 0) {
-            (true, true) => letter,
-            (false, true) => letter.to_ascii_uppercase(),
-            (true, false) => 'x',
-            (false, false) => '-',
-        });
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,12 +209,5 @@ mod tests {
         }
         assert_eq!(mfs_path("a").expect_err("relative").message, "paths must start with a leading slash");
         assert_eq!(mfs_path("").expect_err("empty").message, "paths must not be empty");
-    }
-
-    #[test]
-    fn modes_read_as_in_listings() {
-        assert_eq!(mode_letters('d', 0o755), "drwxr-xr-x");
-        assert_eq!(mode_letters('-', 0o4711), "-rws--x--x");
-        assert_eq!(mode_letters('-', 0o1644), "-rw-r--r-T");
     }
 }

@@ -3,9 +3,9 @@
 use merkury_api::{Api, DirEntry, FileStat, ListOptions, NodeKind};
 use merkury_core::cid::codec_code;
 
-use super::common::mode_letters;
 use super::prelude::*;
 use crate::text::Table;
+use merkury_core::mode;
 use merkury_core::stamp::{self, Stamp};
 
 /// `ls`.
@@ -232,7 +232,7 @@ fn row(link: &LsLink, call: &Call) -> Vec<String> {
     if flag("long") {
         let special = GO_SPECIAL.iter().filter(|(_, go)| link.mode & go != 0).fold(0, |all, (unix, _)| all | unix);
         let kind = if link.mode & GO_DIRECTORY != 0 { 'd' } else { '-' };
-        cells.push(if link.mode == 0 { "-".into() } else { mode_letters(kind, (link.mode & 0o777) | special) });
+        cells.push(if link.mode == 0 { "-".into() } else { mode::letters(kind, (link.mode & 0o777) | special) });
     }
     cells.push(link.hash.clone());
     if flag("size") {

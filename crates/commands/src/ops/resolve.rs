@@ -1,5 +1,6 @@
 //! `resolve`: where a path leads.
 
+use merkury_api::LookupOptions;
 use merkury_core::path::Root;
 
 use super::prelude::*;
@@ -36,12 +37,12 @@ impl Op for Resolve {
         Box::pin(async move {
             let call = request.call;
             let path = call.arg(0)?;
-            if !call.options.flag("recursive") && path.starts_with("/ipns/") {
-                let message =
-                    "resolving one step alone (--recursive=false) is not supported by this version of merkury";
-                return Err(ApiError::invalid(message));
-            }
             let api = cx.api(&call)?;
+            if !call.options.flag("recursive") && path.starts_with("/ipns/") {
+                let one_step = LookupOptions { recursive: false, cached: true };
+                let path = api.names.lookup(&crate::cids::parse_path(path)?, one_step).await?;
+                return Ok(Reply::One(ResolveOut { path }));
+            }
             let cids = if path.starts_with("/ipns/") { CidText::of(&call)? } else { CidText::of_or_like(&call, path)? };
             let resolved = resolve(&api, path).await?;
             let rest: String = resolved.rest.iter().map(|name| format!("/{name}")).collect();

@@ -90,6 +90,8 @@ impl Rpc {
             Err(refused) => reply::plain(refused.status, &refused.message),
         };
         response.headers_mut().extend(cors);
+        let headers = std::mem::take(response.headers_mut());
+        *response.headers_mut() = in_order(&headers);
         response
     }
 
@@ -119,10 +121,10 @@ impl Rpc {
             return Err(Refused::new(StatusCode::FORBIDDEN, "403 - Forbidden"));
         }
         let words: Vec<&str> = name.split('/').collect();
-        let node = tree::find(words.iter().copied()).filter(|node| node.is_remote()).ok_or_else(Refused::unknown)?;
-        let op = node.op.ok_or_else(Refused::unknown)?;
+        let (op, in_path) = operation(&words).ok_or_else(Refused::unknown)?;
         let known = tree::options_of(&words);
-        let query = query::parse(op.spec(), &known, request.uri().query().unwrap_or("")).map_err(Refused::bad)?;
+        let mut query = query::parse(op.spec(), &known, request.uri().query().unwrap_or("")).map_err(Refused::bad)?;
+        query.args.splice(..0, in_path);
         self.run(op, query, request).await
     }
 
@@ -196,6 +198,28 @@ impl Rpc {
         }
         response
     }
+}
+
+/// Headers by name, as Kubo writes them: there are scripts that compare the head of an answer as a whole.
+fn in_order(headers: &HeaderMap) -> HeaderMap {
+    let mut pairs: Vec<_> = headers.iter().collect();
+    pairs.sort_by_key(|(name, _)| name.as_str());
+    let mut ordered = HeaderMap::with_capacity(pairs.len());
+    for (name, value) in pairs {
+        ordered.append(name.clone(), value.clone());
+    }
+    ordered
+}
+
+/// The operation of a path below [`PREFIX`]. A word behind its name is its first argument (`pin/add/CID`), as in Kubo.
+fn operation(words: &[&str]) -> Option<(&'static dyn AnyOp, Option<String>)> {
+    let find = |words: &[&str]| tree::find(words.iter().copied()).filter(|node| node.is_remote())?.op;
+    if let Some(op) = find(words) {
+        return Some((op, None));
+    }
+    let (last, name) = words.split_last()?;
+    let op = find(name).filter(|op| !op.spec().args.is_empty())?;
+    Some((op, Some(query::decode_path(last).ok()?)))
 }
 
 /// Counts a call as running until the last of its answer is taken, or nobody wants it any more.

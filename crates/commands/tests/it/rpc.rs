@@ -34,6 +34,27 @@ async fn one_item_has_kubos_header_block() {
 }
 
 #[tokio::test]
+async fn the_head_is_spelled_and_ordered_as_kubos() {
+    let server = Server::start(RpcConfig::default()).await;
+    let answer =
+        server.raw(b"POST /api/v0/pin/ls?stream=true HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").await;
+    let names: Vec<&str> = answer.lines().skip(1).map_while(|line| Some(line.split_once(": ")?.0)).collect();
+    let wanted = [
+        "Access-Control-Allow-Headers",
+        "Access-Control-Expose-Headers",
+        "Content-Type",
+        "Server",
+        "Trailer",
+        "Vary",
+        "X-Chunked-Output",
+        "Connection",
+        "Transfer-Encoding",
+        "Date",
+    ];
+    assert_eq!(names, wanted);
+}
+
+#[tokio::test]
 async fn streams_and_bytes_say_so() {
     let server = Server::start(RpcConfig::default()).await;
     let stream = server.post("/api/v0/pin/ls?stream=true&names=true", &[]).await;
@@ -49,6 +70,19 @@ async fn streams_and_bytes_say_so() {
     assert_eq!((none.status, none.body.as_str()), (200, ""), "a stream without items");
     let empty = server.post("/api/v0/files/mkdir?arg=/x", &[]).await;
     assert_eq!((empty.status, empty.body.as_str(), empty.header("x-chunked-output")), (200, "", Some("1")));
+}
+
+#[tokio::test]
+async fn a_word_behind_the_name_of_a_command_is_its_first_argument() {
+    let server = Server::start(RpcConfig::default()).await;
+    let cid = server.node.put(b"hello");
+    let block = server.post(&format!("/api/v0/block/get/{cid}"), &[]).await;
+    assert_eq!((block.status, block.body.as_str()), (200, "hello"));
+    let made = server.post("/api/v0/files/mkdir/%2Fwith+plus", &[]).await;
+    assert_eq!((made.status, made.body.as_str()), (200, ""));
+    for path in ["repo/stat/x", "block/get/a/b", "nonsense/x"] {
+        assert_eq!(server.post(&format!("/api/v0/{path}"), &[]).await.status, 404, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ async fn streams_and_trailers() {
     let fine = server.exchange(format!("GET / {head}")).await;
     assert!(fine.ends_with("3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"), "{fine}");
     let broken = server.exchange(format!("GET /broken {head}")).await;
-    assert!(broken.ends_with("0\r\nx-stream-error: lost\r\n\r\n"), "{broken}");
+    assert!(broken.ends_with("0\r\nX-Stream-Error: lost\r\n\r\n"), "{broken}");
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn sized_streams_have_a_length_and_head_has_no_body() {
         Server::start(Limits::default(), |_| async { Response::new(Body::sized_stream(6, pieces(false))) }).await;
     let head = "HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let get = server.exchange(format!("GET / {head}")).await;
-    assert!(get.contains("content-length: 6\r\n") && get.ends_with("\r\n\r\nonetwo"), "{get}");
+    assert!(get.contains("Content-Length: 6\r\n") && get.ends_with("\r\n\r\nonetwo"), "{get}");
     let head = server.exchange(format!("HEAD / {head}")).await;
-    assert!(head.contains("content-length: 6\r\n") && head.ends_with("\r\n\r\n"), "{head}");
+    assert!(head.contains("Content-Length: 6\r\n") && head.ends_with("\r\n\r\n"), "{head}");
 }

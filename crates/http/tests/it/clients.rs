@@ -33,7 +33,7 @@ async fn keep_alive_and_close() {
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("a write");
         let answer = read_until(&mut stream, "hello").await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(answer.contains("content-length: 5\r\n"), "{answer}");
+        assert!(answer.contains("Content-Length: 5\r\n"), "{answer}");
     }
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect("a write");
     assert!(read_all(&mut stream).await.ends_with("hello"));

@@ -88,6 +88,8 @@ pub(crate) struct DaemonOptions {
     pub(crate) routing: Option<String>,
     /// Collect garbage by itself.
     pub(crate) enable_gc: bool,
+    /// Answer `/ipfs/` and `/ipns/` on the RPC's port too.
+    pub(crate) unrestricted_api: bool,
     /// Raise the limit of open files.
     pub(crate) raise_fd_limit: bool,
     /// `--agent-version-suffix`, when given.
@@ -352,7 +354,10 @@ impl Session<'_> {
     }
 
     fn daemon_options(&self, options: &Options) -> Result<DaemonOptions, Failure> {
-        options.refuse(&["mount", "disable-transport-encryption", "unrestricted-api"])?;
+        if options.flag("mount") && options.is_offline() {
+            return Err(ApiError::invalid("mount is not currently supported in offline mode").into());
+        }
+        options.refuse(&["mount", "disable-transport-encryption"])?;
         let mut init_options = InitOptions { profiles: profiles(options, "init-profile"), ..InitOptions::default() };
         if let Some(path) = options.text("init-config") {
             let read = std::fs::read(&path)
@@ -367,6 +372,7 @@ impl Session<'_> {
             friendly,
             routing: options.text("routing").filter(|_| options.is_given("routing")),
             enable_gc: options.flag("enable-gc"),
+            unrestricted_api: options.flag("unrestricted-api"),
             raise_fd_limit: options.flag("manage-fdlimit"),
             agent_suffix: options.text("agent-version-suffix"),
         })

@@ -226,7 +226,7 @@ impl Inner {
                 let _ = items.send(entry);
                 Ok(())
             };
-            store.pins().list_indirect(&mut each).map_err(store_error)?;
+            store.pins().list_indirect(!all, &mut each).map_err(store_error)?;
         }
         self.list_kubo_pins(filter, items)
     }
@@ -236,7 +236,12 @@ impl Inner {
         let all = !(filter.direct || filter.recursive || filter.indirect);
         for (cid, path) in &filter.cids {
             let how = store.pins().how(cid).map_err(store_error)?;
+            let only_indirect = filter.indirect && !filter.direct && !filter.recursive;
             let entry = match how {
+                // What is pinned both directly and from above is listed as either.
+                Some(PinnedHow::Pinned(pin)) if only_indirect && pin.kind == merkury_store::PinKind::Direct => {
+                    store.pins().above(cid).map_err(store_error)?.map(|root| indirect(cid, Some(root)))
+                }
                 Some(PinnedHow::Pinned(pin)) => Some(entry_of(pin)),
                 Some(PinnedHow::Indirect { root }) => Some(indirect(cid, Some(root))),
                 None => self.kubo_pin(cid)?,

@@ -25,13 +25,23 @@ fn pins_are_listed_named_and_kept() {
     assert!(matches!(pins.how(leaf.cid()).unwrap(), Some(PinnedHow::Pinned(_))));
     assert_eq!(pins.how(other.cid()).unwrap(), Some(PinnedHow::Indirect { root: top.cid().clone() }));
     assert_eq!(pins.how(raw(9, 9).cid()).unwrap(), None);
-    let mut indirect = Vec::new();
-    pins.list_indirect(&mut |cid, root| {
-        indirect.push((cid.clone(), root.clone()));
-        Ok(())
-    })
-    .unwrap();
-    assert_eq!(indirect, [(other.cid().clone(), top.cid().clone())], "leaf has a pin of its own");
+    let indirect = |direct_too| {
+        let mut found = Vec::new();
+        pins.list_indirect(direct_too, &mut |cid, root| {
+            assert_eq!(root, top.cid());
+            found.push(cid.clone());
+            Ok(())
+        })
+        .unwrap();
+        found.sort();
+        found
+    };
+    assert_eq!(indirect(false), [other.cid().clone()], "leaf has a pin of its own");
+    let mut both = [leaf.cid().clone(), other.cid().clone()];
+    both.sort();
+    assert_eq!(indirect(true), both);
+    assert_eq!(pins.above(leaf.cid()).unwrap().as_ref(), Some(top.cid()));
+    assert_eq!(pins.above(top.cid()).unwrap(), None);
     match pins.remove(other.cid()) {
         Err(StoreError::PinnedIndirectly { root, .. }) => assert_eq!(&root, top.cid()),
         other => panic!("{other:?}"),

@@ -119,7 +119,7 @@ impl<'a> LocalSteps<'a> {
                     rustix::fs::readlinkat(CWD, &path, Vec::new()).map_err(|error| read_error(&path, error))?;
                 Ok(Step::Symlink { name, target: target.into_bytes(), meta: metadata_of(&stat) })
             }
-            _ => Err(AddError::NotAFile { name: path.to_string_lossy().into_owned() }),
+            _ => Err(not_a_file(&path, stat.st_mode)),
         }
     }
 
@@ -189,7 +189,10 @@ impl<'a> LocalSteps<'a> {
                 let meta = stat.as_ref().map(metadata_of).unwrap_or_default();
                 Ok(Some(Step::Symlink { name: label, target: target.into_bytes(), meta }))
             }
-            _ => Err(AddError::NotAFile { name: path.to_string_lossy().into_owned() }),
+            _ => {
+                let mode = rustix::fs::statat(&*dir, &name.name, flags).map_err(fail)?.st_mode;
+                Err(not_a_file(&path, mode))
+            }
         }
     }
 }
@@ -215,6 +218,13 @@ impl Steps for LocalSteps<'_> {
             return Ok(true);
         }
         self.next_item(out)
+    }
+}
+
+pub(super) fn not_a_file(path: &Path, st_mode: u32) -> AddError {
+    AddError::NotAFile {
+        name: path.to_string_lossy().into_owned(),
+        mode: merkury_core::mode::letters_of_special(st_mode),
     }
 }
 

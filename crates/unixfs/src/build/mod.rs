@@ -62,10 +62,12 @@ pub enum AddError {
         error: std::io::Error,
     },
     /// Neither a file, a directory nor a symbolic link.
-    #[error("unrecognized file type for {name}")]
+    #[error("unrecognized file type for {name}: {mode}")]
     NotAFile {
         /// The path or name.
         name: String,
+        /// Its kind and mode, as `prw-r--r--`.
+        mode: String,
     },
     /// A file lost bytes while it was read.
     #[error("a file shrank while it was added")]

@@ -1,9 +1,11 @@
 //! The part of an import that runs on several threads: read files, hash leaves, hand blocks to the store.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use merkury_core::BlockPut;
@@ -12,6 +14,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use super::AddError;
 use super::file::FileLink;
 use super::leaf::LeafForm;
+use super::local::not_a_file;
 use super::options::{ImportOptions, Layout};
 use super::sink::SinkError;
 use super::slab::{Slab, slab_bytes};
@@ -155,7 +158,7 @@ impl<'a> Worker<'a> {
         let fd = rustix::fs::openat(&*job.dir, &job.name, flags, Mode::empty()).map_err(|error| fail(error.into()))?;
         let stat = rustix::fs::fstat(&fd).map_err(|error| fail(error.into()))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(AddError::NotAFile { name: job.name.to_string_lossy().into_owned() });
+            return Err(not_a_file(Path::new(OsStr::from_bytes(job.name.as_bytes())), stat.st_mode));
         }
         let meta = self.options.metadata.of(metadata_of(&stat));
         let file = File::from(fd);

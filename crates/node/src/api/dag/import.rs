@@ -100,6 +100,7 @@ fn read_archive(
 }
 
 fn store_group(put: &dyn BlockPut, group: Vec<(Cid, Bytes)>, allow_big: bool) -> Result<(), ApiError> {
+    let names: Vec<Cid> = group.iter().map(|(cid, _)| cid.clone()).collect();
     let verified = if allow_big {
         group.into_iter().map(|(cid, data)| Block::verify_big(cid, data)).collect()
     } else {
@@ -107,19 +108,26 @@ fn store_group(put: &dyn BlockPut, group: Vec<(Cid, Bytes)>, allow_big: bool) ->
     };
     let blocks = verified
         .into_iter()
+        .zip(names)
+        .map(|(block, cid)| block.map_err(|error| block_error(&cid, &error)))
         .filter(|block| !block.as_ref().is_ok_and(|block| block.cid().hash().is_identity()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| match error {
-            BlockError::TooLarge { .. } => {
-                ApiError::invalid(format!("import failed: {TOO_BIG}")).hint(error.to_string())
-            }
-            _ => ApiError::invalid(format!("import failed: {error}")),
-        })?;
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(put.put_many(blocks)?)
 }
 
-const TOO_BIG: &str = "produced block is over 2MiB: big blocks can't be exchanged with other peers. consider using \
-                       UnixFS for automatic chunking of bigger files, or pass --allow-big-block to override";
+/// Kubo's words for a block over the limit.
+const TOO_BIG: &str = "produced block is over 2MiB: big blocks can't be exchanged with other peers. \
+                       consider using UnixFS for automatic chunking of bigger files, \
+                       or pass --allow-big-block to override";
+
+fn block_error(cid: &Cid, error: &BlockError) -> ApiError {
+    match error {
+        BlockError::TooLarge { .. } => {
+            ApiError::invalid(format!("import failed at block \"{cid}\": {TOO_BIG}")).hint(error.to_string())
+        }
+        _ => ApiError::invalid(format!("import failed: {error}")),
+    }
+}
 
 /// In Kubo's words, where it has some; ours, which say where, as a hint.
 fn header_error(error: CarError) -> ApiError {

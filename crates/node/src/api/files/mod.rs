@@ -55,7 +55,7 @@ impl Files for Handle {
             if cid.codec() == codec_code::RAW || stat_of_block(&block)?.kind != NodeKind::Directory {
                 return Ok(futures::stream::empty().boxed());
             }
-            let entries = dir::list_block(get.clone(), &block).map_err(|error| with_kind(error.kind(), error));
+            let entries = dir::list_block(get.clone(), &block).map_err(listing_error);
             let entries: ItemStream<dir::DirEntry> =
                 if options.sorted { sort(entries.boxed()).await? } else { entries.boxed() };
             Ok(entries
@@ -84,6 +84,16 @@ impl Files for Handle {
             let bytes = tar::write(get, cid.clone(), options.name);
             Ok(bytes.map_err(|error| with_kind(error.kind(), error)).boxed())
         })
+    }
+}
+
+/// In Kubo's words when a part of a sharded directory is missing; which one stands in the hint.
+fn listing_error(error: dir::DirError) -> ApiError {
+    match error {
+        dir::DirError::Get(missing) if missing.kind() == ErrorKind::NotFound => {
+            ApiError::not_found("failed to fetch all nodes").hint(missing.to_string())
+        }
+        error => with_kind(error.kind(), error),
     }
 }
 
