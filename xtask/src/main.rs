@@ -44,7 +44,8 @@ cargo xtask COMMAND
     --list             name the kinds
     --tier T           quick, ci (default: under eight minutes on two cores) or full
     --rounds N         this many rounds of every kind, whatever the tier
-    --record           write the counts into docs/internals/durability.md
+    --record           add the counts to those in docs/internals/durability.md
+    --from LOG...      add the counts of earlier runs, from what they printed
     --seed N           another seed
   fuzz [TARGET...]     broken bytes for every decoder, each target in turn; failing inputs land in its corpus
     --secs N           seconds for each target (default 60)

@@ -7,6 +7,7 @@
 
 use super::Context;
 use crate::Res;
+use crate::exec;
 use crate::http::Request;
 use crate::os::{self, Signal};
 use crate::paths::{self, Scratch};
@@ -18,12 +19,16 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// Kills fall at random within this time after the load began.
-const LOAD_MAX_MS: u64 = 250;
+/// A kill waits for this many acknowledgements at most, so that it falls into work however slow the machine is …
+const LOAD_ACKNOWLEDGED_MAX: u64 = 12;
+/// … and then for this long at most.
+const LOAD_MAX_MS: u64 = 40;
+/// A daemon that acknowledges nothing for so long hangs.
+const LOAD_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Content that was acknowledged as kept: its CID and the seed its bytes are made from.
 type Kept = BTreeMap<String, u64>;
@@ -99,14 +104,19 @@ fn collect(daemon: &Daemon) -> Res<()> {
 fn kill_under_load(daemon: Daemon, rng: &mut Rng) -> Res<Kept> {
     let api = daemon.api()?;
     let gone = AtomicBool::new(false);
-    let after = Duration::from_millis(rng.below(LOAD_MAX_MS));
+    let acknowledged = AtomicU64::new(0);
+    let (wanted, after) = (rng.below(LOAD_ACKNOWLEDGED_MAX + 1), Duration::from_millis(rng.below(LOAD_MAX_MS)));
     let seeds = [rng.next(), rng.next()];
     thread::scope(|scope| {
-        let adders: Vec<_> = seeds.iter().map(|seed| scope.spawn(|| add_until(api, *seed, &gone))).collect();
+        let adders: Vec<_> =
+            seeds.iter().map(|seed| scope.spawn(|| add_until(api, *seed, &gone, &acknowledged))).collect();
         let collector = scope.spawn(|| {
             while !gone.load(Ordering::Relaxed) {
                 let _ = Request::post("/api/v0/repo/gc").send(api);
             }
+        });
+        let loaded = exec::wait_for("the daemon acknowledges something", LOAD_DEADLINE, || {
+            Ok((acknowledged.load(Ordering::Relaxed) >= wanted).then_some(()))
         });
         thread::sleep(after);
         os::signal_group(daemon.pid, Signal::Kill);
@@ -117,12 +127,12 @@ fn kill_under_load(daemon: Daemon, rng: &mut Rng) -> Res<Kept> {
             kept.append(&mut adder.join().map_err(|_| "a thread that adds has ended early".to_owned())?);
         }
         let _ = collector.join();
-        Ok(kept)
+        loaded.map(|()| kept)
     })
 }
 
 /// Adds one content after the other; some unpinned first and then pinned. Returns what was acknowledged as pinned.
-fn add_until(api: SocketAddr, seed: u64, gone: &AtomicBool) -> Kept {
+fn add_until(api: SocketAddr, seed: u64, gone: &AtomicBool, acknowledged: &AtomicU64) -> Kept {
     let mut rng = Rng::new(seed);
     let mut kept = Kept::new();
     while !gone.load(Ordering::Relaxed) {
@@ -149,6 +159,7 @@ fn add_until(api: SocketAddr, seed: u64, gone: &AtomicBool) -> Kept {
             continue;
         }
         kept.insert(cid, seed);
+        acknowledged.fetch_add(1, Ordering::Relaxed);
     }
     kept
 }

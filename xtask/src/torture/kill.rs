@@ -8,7 +8,7 @@ use super::Context;
 use super::steps::{STEPS, Step, Tools};
 use super::world::{World, check_whole};
 use crate::Res;
-use crate::exec::Finished;
+use crate::exec::{self, Finished};
 use crate::paths::Scratch;
 use crate::peer::Program;
 use crate::peer::node::Repo;
@@ -24,6 +24,9 @@ const KILLS_PER_REPOSITORY: u64 = 250;
 const WORKERS: u64 = 2;
 /// Steps that may end before their kill, for each kill; more, and the clock is wrong.
 const STEPS_PER_KILL_MAX: u64 = 20;
+/// Kills fall between the start of a command and this many times the time it usually takes: so late that some commands end
+/// before, and nothing up to their last call is left out.
+const KILL_BEFORE: f64 = 1.2;
 
 /// What one worker counted.
 #[derive(Default)]
@@ -77,10 +80,11 @@ pub(super) fn run(context: &Context, tally: &mut Tally) -> Res<()> {
 fn work(program: &Program, seed: u64, kills: u64) -> Counts {
     let mut counts = Counts::default();
     let mut life = 0;
+    let mut usual = Usual::default();
     while counts.kills < kills && counts.failures.is_empty() {
         let until = (counts.kills + KILLS_PER_REPOSITORY).min(kills);
         let seed = seed.wrapping_mul(10_000).wrapping_add(life);
-        if let Err(reason) = one_repository(program, seed, until, &mut counts) {
+        if let Err(reason) = one_repository(program, seed, until, &mut usual, &mut counts) {
             counts.failures.push(format!("seed {seed}: {reason}"));
         }
         life += 1;
@@ -88,13 +92,32 @@ fn work(program: &Program, seed: u64, kills: u64) -> Counts {
     counts
 }
 
-fn one_repository(program: &Program, seed: u64, until: u64, counts: &mut Counts) -> Res<()> {
+/// How long each command takes on this machine, now.
+#[derive(Default)]
+struct Usual(BTreeMap<&'static str, Duration>);
+
+impl Usual {
+    /// When to kill a command; one that was never seen to its end runs once without a kill.
+    fn kill_after(&self, name: &str, rng: &mut Rng) -> Option<Duration> {
+        self.0.get(name).map(|usual| usual.mul_f64(KILL_BEFORE * rng.below(1_000) as f64 / 1_000.0))
+    }
+
+    /// A command ended after `wall`, or was killed then: one that takes longer than it did moves the kills on.
+    fn seen(&mut self, name: &'static str, done: &Finished) {
+        let usual = self.0.entry(name).or_insert(done.wall);
+        *usual = match done.timed_out {
+            true => (*usual).max(done.wall),
+            false => (*usual * 3 + done.wall) / 4,
+        };
+    }
+}
+
+fn one_repository(program: &Program, seed: u64, until: u64, usual: &mut Usual, counts: &mut Counts) -> Res<()> {
     let scratch = Scratch::fast("kill")?;
     let repo = Repo::init(program, &scratch.join("repo"))?;
     let tools = Tools::new(program, scratch.path())?;
     let mut world = World::of(&repo)?;
     let mut rng = Rng::new(seed);
-    let mut usual: BTreeMap<&str, Duration> = BTreeMap::new();
     let steps_max = (until - counts.kills) * STEPS_PER_KILL_MAX;
     for number in 0.. {
         if counts.kills == until {
@@ -105,12 +128,9 @@ fn one_repository(program: &Program, seed: u64, until: u64, counts: &mut Counts)
         }
         let (name, make) = *rng.pick(STEPS);
         let Some(step) = make(&mut world, &mut rng, &tools)? else { continue };
-        let expected = usual.get(name).copied().unwrap_or(Duration::from_millis(8));
-        let after = expected.mul_f64(rng.below(1_200) as f64 / 1_000.0);
+        let after = usual.kill_after(name, &mut rng).unwrap_or(exec::DEADLINE);
         let done = repo.cli(&step.args).stdin(step.stdin.clone()).deadline(after).finish()?;
-        if !done.timed_out {
-            usual.insert(name, done.wall);
-        }
+        usual.seen(name, &done);
         counts.checks +=
             judge(&step, &done, &mut world, &repo, counts).map_err(|e| format!("step {number}, {name}: {e}"))?;
         if done.timed_out {

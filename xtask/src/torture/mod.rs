@@ -72,6 +72,14 @@ const KINDS: &[Kind] = &[
 /// `cargo xtask torture`.
 pub(crate) fn command(args: &[String]) -> Res<()> {
     let options = Options::parse(args)?;
+    if !options.from.is_empty() {
+        let mut rows = Vec::new();
+        for log in &options.from {
+            let text = paths::read(Path::new(log))?;
+            rows.extend(record::from_log(&String::from_utf8_lossy(&text)).map_err(|e| format!("{log}: {e}"))?);
+        }
+        return record::write(rows);
+    }
     if options.list {
         for (name, what, _) in KINDS {
             say::line(format!("{name:12} {what}"));
@@ -88,12 +96,9 @@ pub(crate) fn command(args: &[String]) -> Res<()> {
 fn run_kinds(options: &Options) -> Res<()> {
     let links = paths::Scratch::new("links")?;
     let context = options.context(links.path())?;
-    say::line(format!(
-        "seed {}; tier {:?}; under test: {}",
-        context.seed,
-        context.tier,
-        peer::merkury_bin()?.display()
-    ));
+    let here = record::Run::here(options.shown());
+    say::line(here.line());
+    say::line(format!("under test: {}", peer::merkury_bin()?.display()));
     let (mut passed, mut failed, mut rows) = (0, 0, Vec::new());
     for (name, _, run) in KINDS.iter().filter(|(name, _, _)| options.wants(name)) {
         let mut tally = Tally::new(name);
@@ -102,13 +107,13 @@ fn run_kinds(options: &Options) -> Res<()> {
         }
         let notes = tally.notes().to_vec();
         let (good, bad) = tally.close();
-        rows.push(record::Row { kind: name, notes, passed: good, failed: bad });
+        rows.push(here.row(name, notes, good, bad));
         passed += good;
         failed += bad;
     }
     say::line(format!("torture: {passed} passed, {failed} failed"));
     if options.record {
-        record::write(&rows, context.tier, context.seed, context.rounds)?;
+        record::write(rows)?;
     }
     if failed == 0 { Ok(()) } else { Err(format!("{failed} checks under torture failed")) }
 }
@@ -121,11 +126,21 @@ struct Options {
     seed: u64,
     rounds: Option<u64>,
     kinds: Vec<String>,
+    /// Logs of earlier runs, whose counts are to be recorded.
+    from: Vec<String>,
 }
 
 impl Options {
     fn parse(args: &[String]) -> Res<Self> {
-        let mut options = Self { list: false, record: false, tier: Tier::Ci, seed: 1, rounds: None, kinds: Vec::new() };
+        let mut options = Self {
+            list: false,
+            record: false,
+            tier: Tier::Ci,
+            seed: 1,
+            rounds: None,
+            kinds: Vec::new(),
+            from: Vec::new(),
+        };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut number = || {
@@ -135,6 +150,12 @@ impl Options {
             match arg.as_str() {
                 "--list" => options.list = true,
                 "--record" => options.record = true,
+                "--from" => {
+                    options.from = args.by_ref().cloned().collect();
+                    if options.from.is_empty() {
+                        return Err("--from needs the logs of runs".to_owned());
+                    }
+                }
                 "--tier" => {
                     options.tier = match args.next().map(String::as_str) {
                         Some("quick") => Tier::Quick,
@@ -150,6 +171,12 @@ impl Options {
             }
         }
         Ok(options)
+    }
+
+    /// What repeats the run.
+    fn shown(&self) -> String {
+        let rounds = self.rounds.map_or_else(String::new, |rounds| format!(" --rounds {rounds}"));
+        format!("--tier {} --seed {}{rounds}", format!("{:?}", self.tier).to_lowercase(), self.seed)
     }
 
     fn wants(&self, kind: &str) -> bool {
