@@ -18,7 +18,7 @@ use crate::config::{ConfigError, View};
 use crate::expiry::unix_now;
 use crate::inner::{Handle, Inner, blocking, store_error};
 
-/// After a start the reading waits this long: a start is busy enough.
+/// `Merkury.ScrubDelay` when there is none: after a start the reading waits so long, for a start is busy enough.
 const AFTER_START: Duration = Duration::from_secs(300);
 /// From the start of one reading of everything to the start of the next.
 const EVERY: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -35,7 +35,8 @@ const PLACE_KEY: &[u8] = b"place";
 
 /// Works until the node is gone.
 pub(crate) async fn run(node: Weak<Inner>) {
-    tokio::time::sleep(AFTER_START).await;
+    let Some(wait) = node.upgrade().map(|inner| delay(&inner.config.read())) else { return };
+    tokio::time::sleep(wait.unwrap_or(AFTER_START)).await;
     loop {
         let Some(inner) = node.upgrade() else { return };
         let rate = rate(&inner.config.read()).unwrap_or(RATE_DEFAULT);
@@ -64,6 +65,11 @@ pub(crate) fn rate(config: &Value) -> Result<u64, ConfigError> {
     View(config).size("Merkury.ScrubRate", RATE_DEFAULT)
 }
 
+/// How long the reading waits after a start.
+pub(crate) fn delay(config: &Value) -> Result<Duration, ConfigError> {
+    View(config).duration("Merkury.ScrubDelay", AFTER_START)
+}
+
 /// Reads for a while where the last slice ended; what it lost. `None` when no reading is due.
 async fn read_slice(inner: &Arc<Inner>, rate: u64) -> Result<Option<Vec<Cid>>, ApiError> {
     let inner = inner.clone();
@@ -77,8 +83,12 @@ async fn read_slice(inner: &Arc<Inner>, rate: u64) -> Result<Option<Vec<Cid>>, A
         let place = meta.get(TABLE, PLACE_KEY).map_err(store_error)?.and_then(|bytes| decode_place(&bytes));
         let due = number(STARTED_KEY)?.unwrap_or(0).saturating_add(EVERY.as_secs()) <= unix_now();
         let from = match place {
-            Some(place) => place,
+            Some(place) => {
+                tracing::debug!(?place, "reading stored blocks back goes on");
+                place
+            }
             None if due => {
+                tracing::info!("reading all stored blocks back, to find damage");
                 meta.set(TABLE, STARTED_KEY, &unix_now().to_be_bytes()).map_err(store_error)?;
                 VerifyPlace::default()
             }
@@ -107,6 +117,9 @@ async fn read_slice(inner: &Arc<Inner>, rate: u64) -> Result<Option<Vec<Cid>>, A
             None => meta.remove(TABLE, PLACE_KEY),
         }
         .map_err(store_error)?;
+        if verified.next.is_none() {
+            tracing::info!("all stored blocks were read back");
+        }
         Ok(Some(lost))
     })
     .await

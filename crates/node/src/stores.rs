@@ -12,7 +12,7 @@ use merkury_api::ApiError;
 use merkury_backends::{HttpUrls, Pool, PoolOptions};
 use merkury_core::BlockStore;
 use merkury_kubo::{KuboBlocks, KuboRepo, Layout};
-use merkury_store::wrap::{Layers, Mirror, NoCopy, ReadCache, ReadOnly, UrlReader};
+use merkury_store::wrap::{CaughtUp, CopyDisk, Layers, Mirror, NoCopy, ReadCache, ReadOnly, UrlReader};
 use merkury_store::{Options, Repo, RepoLock, Store};
 use serde_json::Value;
 
@@ -23,6 +23,11 @@ use crate::kubo_view::{KuboView, kubo_error};
 
 /// Between two looks whether the fast disk holds too much.
 const SETTLE_EVERY: Duration = Duration::from_secs(5);
+
+/// Between two looks whether a copy on another disk lacks something.
+const TEND_EVERY: Duration = Duration::from_secs(5);
+/// Table of the store: directories that hold copies.
+const COPIES: &str = "copies";
 
 /// The stores of a node.
 pub(crate) struct Stores {
@@ -74,7 +79,7 @@ pub(crate) fn open(repo: &Repo, config: &Value, index: IndexFile) -> Result<Stor
     }
     let mut locks = Vec::new();
     let mut top: Arc<dyn BlockStore> = main.clone();
-    let mirror = open_mirror(&main, &settings.mirrors, &mut locks)?;
+    let mirror = open_mirror(&main, &settings.mirrors)?;
     if let Some(mirror) = &mirror {
         top = mirror.clone();
     }
@@ -96,29 +101,50 @@ pub(crate) fn open(repo: &Repo, config: &Value, index: IndexFile) -> Result<Stor
     Ok(Stores { main, blocks, has_slow_layers, no_copy, mirror, kubo, _locks: locks })
 }
 
-fn open_mirror(
-    main: &Arc<Store>,
-    paths: &[PathBuf],
-    locks: &mut Vec<RepoLock>,
-) -> Result<Option<Arc<Mirror>>, ApiError> {
+/// Copies on other disks. One that is not there, full or damaged does not keep the node from starting: it is left out, told, and
+/// taken back when it can be opened.
+fn open_mirror(main: &Arc<Store>, paths: &[PathBuf]) -> Result<Option<Arc<Mirror>>, ApiError> {
     if paths.is_empty() {
         return Ok(None);
     }
-    let copies = paths.iter().map(|path| open_other(path, locks)).collect::<Result<Vec<_>, _>>()?;
-    let lags = copies.iter().any(|copy| copy.stat().blocks != main.stat().blocks);
-    let mirror = Arc::new(Mirror::new(main.clone(), copies));
-    if lags {
-        let mirror = mirror.clone();
-        let work = move || match mirror.catch_up() {
-            Ok(done) => {
-                tracing::info!(written = done.written, removed = done.removed, "copies of the store are up to date")
-            }
-            Err(error) => tracing::error!(%error, "copies of the store could not be brought up to date"),
-        };
-        let started = std::thread::Builder::new().name("mirror".into()).spawn(work);
-        started.map_err(|error| ApiError::internal(format!("cannot start a thread: {error}")))?;
-    }
+    let disk = |path: &PathBuf| {
+        let (main, path) = (main.clone(), path.clone());
+        CopyDisk { name: path.display().to_string(), open: Box::new(move || open_copy(&main, &path)) }
+    };
+    let mirror = Arc::new(Mirror::over(main.clone(), paths.iter().map(disk).collect()));
+    let tended = Arc::downgrade(&mirror);
+    now_and_then("mirror", TEND_EVERY, move || {
+        let Some(mirror) = tended.upgrade() else { return false };
+        let done = mirror.tend();
+        if done != CaughtUp::default() {
+            tracing::info!(
+                written = done.written,
+                removed = done.removed,
+                "copies of the store were brought up to date"
+            );
+        }
+        true
+    })?;
     Ok(Some(mirror))
+}
+
+/// Opens the store of a copy. A directory that held one before and holds nothing now is a disk that is not mounted: writing there
+/// would fill the wrong disk.
+fn open_copy(main: &Store, path: &Path) -> Result<(Arc<Store>, Option<RepoLock>), String> {
+    let (key, segments) = (path.as_os_str().as_encoded_bytes(), path.join("merkury/segments"));
+    let is_known = main.meta().get(COPIES, key).map_err(|error| error.to_string())?.is_some();
+    if is_known && !segments.is_dir() {
+        return Err(format!(
+            "{} is not there, and was: mount its disk, or make that directory for a copy on a new disk",
+            segments.display()
+        ));
+    }
+    let mut locks = Vec::new();
+    let store = open_other(path, &mut locks).map_err(|error| error.to_string())?;
+    if !is_known {
+        main.meta().set(COPIES, key, b"1").map_err(|error| error.to_string())?;
+    }
+    Ok((store, locks.pop()))
 }
 
 /// A store in another directory, locked as a repository is.

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use crate::program::{Home, text, wait_for};
 
 /// Bytes that do not repeat.
-fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
         state ^= state << 13;
@@ -19,13 +19,13 @@ fn noise(seed: u64, len: usize) -> Vec<u8> {
     (0..len.div_ceil(8)).flat_map(|_| next()).take(len).collect()
 }
 
-fn file(home: &Home, name: &str, seed: u64, len: usize) -> String {
+pub(crate) fn file(home: &Home, name: &str, seed: u64, len: usize) -> String {
     let path = home.path().join(name);
     std::fs::write(&path, noise(seed, len)).unwrap();
     path.display().to_string()
 }
 
-fn repo_size(home: &Home) -> u64 {
+pub(crate) fn repo_size(home: &Home) -> u64 {
     let stat = home.ipfs_ok(&["repo", "stat", "--size-only"]);
     let line = stat.lines().find_map(|line| line.strip_prefix("RepoSize:")).unwrap();
     line.trim().parse().unwrap()

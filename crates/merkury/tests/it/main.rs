@@ -6,3 +6,4 @@ mod keeping;
 mod limit;
 mod program;
 mod start;
+mod stores;

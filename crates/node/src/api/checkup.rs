@@ -29,6 +29,9 @@ impl Inner {
         tell(pins_checkup(&store)?);
         tell(broken_pins_checkup(&store)?);
         tell(mfs_checkup(&store));
+        if let Some(copies) = self.copies_checkup()? {
+            tell(copies);
+        }
         Ok(())
     }
 
@@ -36,7 +39,29 @@ impl Inner {
     pub(crate) fn start_checkup(&self) -> Result<Vec<Checkup>, ApiError> {
         let store = self.store()?;
         let all = [segments_checkup(&store), quarantine_checkup(&store)?, pins_checkup(&store)?, mfs_checkup(&store)];
-        Ok(all.into_iter().chain([self.keys_checkup()]).filter(|item| !item.is_well).collect())
+        Ok(all
+            .into_iter()
+            .chain([self.keys_checkup()])
+            .chain(self.copies_checkup()?)
+            .filter(|item| !item.is_well)
+            .collect())
+    }
+
+    /// Copies on other disks, if there are to be any.
+    fn copies_checkup(&self) -> Result<Option<Checkup>, ApiError> {
+        let Some(mirror) = self.stores()?.mirror.clone() else { return Ok(None) };
+        let states = mirror.states();
+        let behind: Vec<String> =
+            states.iter().filter_map(|copy| Some(format!("{}: {}", copy.name, copy.behind.as_ref()?))).collect();
+        Ok(Some(match behind.is_empty() {
+            true => well("copies", format!("{} have everything", states.len())),
+            false => ill(
+                "copies",
+                format!("{} of {} lack blocks: {}", behind.len(), states.len(), behind.join("; ")),
+                "while a daemon runs, a copy whose disk can be written to again is brought up to date by itself within five \
+                 minutes",
+            ),
+        }))
     }
 
     fn keys_checkup(&self) -> Checkup {

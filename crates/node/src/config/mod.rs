@@ -120,6 +120,7 @@ pub(crate) fn check(document: &Value) -> Result<(), ConfigError> {
     view.number("Datastore.StorageGCWatermark", 90)?;
     crate::upkeep::pace(document)?;
     crate::scrub::rate(document)?;
+    crate::scrub::delay(document)?;
     for key in
         ["Addresses.Swarm", "Addresses.Announce", "Addresses.AppendAnnounce", "Addresses.NoAnnounce", "Bootstrap"]
     {

@@ -16,6 +16,6 @@ mod read_only;
 
 pub use cache::ReadCache;
 pub use layers::Layers;
-pub use mirror::Mirror;
+pub use mirror::{CaughtUp, CopyDisk, CopyState, Mirror};
 pub use no_copy::{NoCopy, Origin, RefState, Reference, UrlReader};
 pub use read_only::ReadOnly;

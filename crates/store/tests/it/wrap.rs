@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use merkury_core::{Block, BlockGet, BlockHas, BlockPut, Cid, GetError};
-use merkury_store::disk::sim::SimDisk;
-use merkury_store::wrap::{Layers, Mirror, NoCopy, Origin, ReadCache, ReadOnly, RefState, Reference};
+use merkury_store::disk::sim::{Fault, SimDisk};
+use merkury_store::wrap::{CopyDisk, Layers, Mirror, NoCopy, Origin, ReadCache, ReadOnly, RefState, Reference};
 use merkury_store::{GcOptions, Options, PinKind, Store, StoreError};
 use merkury_testkit::{MemoryBlocks, blocks_suite, read_only_suite, sample_block};
 
@@ -107,12 +107,62 @@ fn a_copy_catches_up_after_its_disk_was_replaced_and_after_a_collection() {
     first.commit().unwrap();
     let copy = open(&SimDisk::new());
     let mirror = Mirror::new(first.clone(), vec![copy.clone()]);
-    assert_eq!(mirror.catch_up().unwrap().written, 50);
+    assert_eq!(mirror.catch_up().written, 50);
     assert!(blocks.iter().all(|block| copy.get(block.cid()).unwrap().as_ref() == Some(block)));
     first.pins().add(blocks[7].cid(), PinKind::Direct, "").unwrap();
     first.gc(&GcOptions::default(), &mut |_| ()).unwrap();
-    assert_eq!(mirror.catch_up().unwrap().removed, 49);
+    assert_eq!(mirror.catch_up().removed, 49);
     assert_eq!(copy.stat().blocks, 1);
+}
+
+#[test]
+fn a_full_disk_of_a_copy_stops_nothing_and_it_is_taken_back() {
+    let (first, copy_disk) = (open(&SimDisk::new()), SimDisk::new());
+    let mirror = {
+        let copy_disk = copy_disk.clone();
+        let open = move || Ok((open(&copy_disk), None));
+        Mirror::over(first.clone(), vec![CopyDisk { name: "second".to_owned(), open: Box::new(open) }])
+    };
+    let blocks: Vec<Block> = (0..60).map(|seed| sample_block(seed, 3000)).collect();
+    mirror.put_many(blocks[..20].to_vec()).unwrap();
+    mirror.commit().unwrap();
+    assert_eq!(mirror.behind(), 0);
+    copy_disk.set_fault(Fault::FullAt(copy_disk.changes()));
+    for block in &blocks[20..] {
+        mirror.put_many(vec![block.clone()]).unwrap();
+        mirror.commit().unwrap();
+    }
+    let [state] = &mirror.states()[..] else { panic!("one copy") };
+    assert!(state.behind.as_ref().unwrap().contains("no space left"), "{state:?}");
+    assert_eq!(mirror.tend().written, 0, "not tried again at once");
+    // It is still full; then it is not.
+    assert_eq!((mirror.catch_up().written, mirror.behind()), (0, 1));
+    copy_disk.set_fault(Fault::None);
+    // Some may have reached the disk before it was full.
+    assert!(mirror.catch_up().written > 0);
+    assert_eq!(mirror.behind(), 0);
+    let copy = open(&copy_disk.after_crash(1));
+    assert!(blocks.iter().all(|block| copy.get(block.cid()).unwrap().as_ref() == Some(block)));
+}
+
+#[test]
+fn a_copy_that_is_not_there_is_taken_in_when_it_comes() {
+    let first = open(&SimDisk::new());
+    let place: Arc<std::sync::Mutex<Option<Arc<Store>>>> = Arc::default();
+    let there = place.clone();
+    let open_copy = move || match &*there.lock().unwrap() {
+        Some(store) => Ok((store.clone(), None)),
+        None => Err("the disk is not there".to_owned()),
+    };
+    let mirror = Mirror::over(first, vec![CopyDisk { name: "away".to_owned(), open: Box::new(open_copy) }]);
+    let block = sample_block(3, 500);
+    mirror.put_many(vec![block.clone()]).unwrap();
+    assert_eq!(mirror.states()[0].behind.as_deref(), Some("the disk is not there"));
+    let copy = open(&SimDisk::new());
+    *place.lock().unwrap() = Some(copy.clone());
+    assert_eq!((mirror.tend().written, mirror.behind()), (1, 0));
+    assert_eq!(copy.get(block.cid()).unwrap(), Some(block));
+    assert_eq!(mirror.tend(), merkury_store::wrap::CaughtUp::default(), "nothing is due");
 }
 
 /// A directory with a file of some blocks, a store beside it, and the blocks' references.
