@@ -185,6 +185,7 @@ impl Options {
             self.pebble.then(|| " --pebble".to_owned()),
             self.quick.then(|| " --quick".to_owned()),
             (!self.quick && self.rounds != ROUNDS).then(|| format!(" --rounds {}", self.rounds)),
+            (!self.rows.is_empty()).then(|| format!(" {}", self.rows.join(" "))),
         ];
         words.into_iter().flatten().collect()
     }
