@@ -35,6 +35,15 @@ impl ApiError {
         Self::new(ErrorKind::Internal, message)
     }
 
+    /// A block is over the limit, in Kubo's words.
+    pub fn block_over(limit_bytes: usize) -> Self {
+        Self::invalid(format!(
+            "produced block is over {}MiB: big blocks can't be exchanged with other peers. consider using UnixFS for \
+             automatic chunking of bigger files, or pass --allow-big-block to override",
+            limit_bytes >> 20
+        ))
+    }
+
     /// The same error with a hint more.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

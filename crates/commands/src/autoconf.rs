@@ -2,18 +2,9 @@
 //! to when nothing was fetched. This program fetches none.
 
 use merkury_api::{Api, ApiError};
+use merkury_core::bootstrap;
 use serde_json::{Map, Value as Json, json};
 
-/// Peers to start with.
-const BOOTSTRAP: &[&str] = &[
-    "/dnsaddr/bootstrap.libp2p.io/p2p/QmNnooDu7bfjPFoTZYxMNLWUQJyrVwtbZg5gBMjTezGAJN",
-    "/dnsaddr/bootstrap.libp2p.io/p2p/QmQCU2EcMqAqQPR2i9bChDtGNJchTbq5TbXJJ16u19uLTa",
-    "/dnsaddr/bootstrap.libp2p.io/p2p/QmbLHAnMoJPWSCR5Zhtx6BHJX9KiKNN6tpvbUcqanj75Nb",
-    "/dnsaddr/bootstrap.libp2p.io/p2p/QmcZf59bWwK5XFi76CZX8cbJ4BhTzzA3gU1ZjYZcYW3dwt",
-    "/dnsaddr/va1.bootstrap.libp2p.io/p2p/12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8",
-    "/ip4/104.131.131.82/tcp/4001/p2p/QmaCpDMGvV2BGHeYERUEnRQAwe3N8SzbUtfsmvsqQLuvuJ",
-    "/ip4/104.131.131.82/udp/4001/quic-v1/p2p/QmaCpDMGvV2BGHeYERUEnRQAwe3N8SzbUtfsmvsqQLuvuJ",
-];
 /// Routers that know what the DHT does not.
 const PROVIDERS: &[&str] = &["https://cid.contact/routing/v1/providers"];
 /// Routers for nodes without a DHT.
@@ -48,7 +39,7 @@ pub(crate) async fn expand(api: &Api, key: &str, value: Json) -> Result<Json, Ap
 fn expanded(setting: &Setting, key: &str, value: Json) -> Json {
     let (routers, publishers) = if setting.has_dht { (PROVIDERS, &[][..]) } else { (ROUTERS, PUBLISHERS) };
     match key {
-        "Bootstrap" => list(setting, value, BOOTSTRAP),
+        "Bootstrap" => list(setting, value, bootstrap::PEERS),
         "Routing.DelegatedRouters" => list(setting, value, routers),
         "Ipns.DelegatedPublishers" => list(setting, value, publishers),
         "DNS.Resolvers" => resolvers(setting, value),

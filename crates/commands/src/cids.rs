@@ -125,6 +125,11 @@ pub fn hash_code(name: &str, unknown: impl FnOnce() -> ApiError) -> Result<u64, 
     }
 }
 
+/// As [`hash_code`], of functions that may not name blocks too: for commands that, as Kubo, refuse those last.
+pub fn known_hash_code(name: &str, unknown: impl FnOnce() -> ApiError) -> Result<u64, ApiError> {
+    hash::name::any_code_of(name).or_else(|| hash::name::code_of(name)).ok_or_else(unknown)
+}
+
 /// Multicodec number of a codec, by name.
 pub fn codec_code(name: &str) -> Option<u64> {
     merkury_core::codec::name::codec_of(name)

@@ -1,7 +1,7 @@
 //! The data model of IPFS: what everybody else in the house speaks.
 //!
 //! Parts: [`Cid`] and [`Multihash`] (names), [`bases`] (how they are written), [`Block`] (verified bytes), [`hash`] (many blocks at once), [`codec`]
-//! (dag-pb, dag-cbor, dag-json and the links in them), [`car`] (CAR v1 and v2), [`ContentPath`], [`PeerId`] and
+//! (dag-pb, dag-cbor, dag-json and the links in them), [`car`] (CAR v1 and v2), [`ContentPath`], [`PeerId`], [`bootstrap`] and
 //! [`keys`], the capability traits [`BlockGet`], [`BlockPut`], [`BlockHas`], error [`kinds`](ErrorKind) and
 //! [`limits`].
 //!
@@ -14,6 +14,7 @@
 mod base58;
 pub mod bases;
 pub mod block;
+pub mod bootstrap;
 pub mod car;
 pub mod cid;
 pub mod codec;

@@ -17,7 +17,7 @@ pub struct NetConfig {
     pub transports: Transports,
     /// How many connections.
     pub connections: ConnectionLimits,
-    /// Multiaddrs with `/p2p/ID` of peers to start from; `auto` stands for [`crate::bootstrap_peers`].
+    /// Multiaddrs with `/p2p/ID` of peers to start from; `auto` stands for [`merkury_core::bootstrap::PEERS`].
     pub bootstrap: Vec<String>,
     /// Multiaddrs with `/p2p/ID` of peers to stay connected to.
     pub peering: Vec<String>,

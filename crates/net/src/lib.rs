@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use config::NetConfig;
-pub use host::starter::{PeerMemory, RememberedPeer, bootstrap_peers};
+pub use host::starter::{PeerMemory, RememberedPeer};
 
 use exchange::{Exchange, LocalBlocks};
 use host::actor::Host;

@@ -5,7 +5,6 @@
 //! first since a cycle that is not done when the next is due starts again. How far it came is kept in the store, so a
 //! restart goes on; a walk within one root that was interrupted starts again at that root.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -60,6 +59,11 @@ impl Inner {
     pub(crate) fn strategy(&self) -> Strategy {
         Strategy::of(&self.config.read())
     }
+}
+
+/// `Provide.DHT.SweepEnabled`, on unless switched off.
+pub(crate) fn sweeps(config: &Value) -> bool {
+    View(config).flag("Provide.DHT.SweepEnabled", true).unwrap_or(true)
 }
 
 /// `Provide.DHT.Interval`; zero for no cycles.
@@ -151,14 +155,8 @@ impl Kept {
 
     fn after_roots(&self) -> Option<Vec<u8>> {
         let strategy = self.strategy;
-        let first = if strategy.all {
-            part::BLOCKS
-        } else if strategy.pinned {
-            part::PINNED
-        } else {
-            part::MFS
-        };
-        (strategy.all || strategy.pinned || strategy.mfs).then(|| place(first, &[]))
+        let parts = [(strategy.all, part::BLOCKS), (strategy.pinned, part::PINNED), (strategy.mfs, part::MFS)];
+        parts.into_iter().find(|(taken, _)| *taken).map(|(_, first)| place(first, &[]))
     }
 
     /// Blocks of the store after so many.
@@ -206,15 +204,15 @@ impl Kept {
         let (_, mut walk) = open.take().filter(|(walked, _)| walked == root).unwrap_or_else(|| {
             (root.clone(), LocalWalk::new(self.blocks.clone(), root.clone(), self.strategy.entities))
         });
-        let mut cids = VecDeque::new();
+        let mut cids = Vec::new();
         while cids.len() < max {
             match self.runtime.block_on(walk.next()) {
-                Some(cid) => cids.push_back(cid),
-                None => return (cids.into(), true),
+                Some(cid) => cids.push(cid),
+                None => return (cids, true),
             }
         }
         *open = Some((root.clone(), walk));
-        (cids.into(), false)
+        (cids, false)
     }
 }
 

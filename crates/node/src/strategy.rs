@@ -49,7 +49,7 @@ impl Strategy {
         Ok(strategy)
     }
 
-    /// That of a configuration; `all` when it cannot be read (a daemon does not start with such a one).
+    /// That of a configuration; `all`, the default, when it cannot be read.
     pub(crate) fn of(config: &Value) -> Self {
         let text = View(config).text("Provide.Strategy", "").unwrap_or_default();
         Self::parse(&text).unwrap_or(Self { all: true, ..Self::default() })

@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use merkury_api::{AddEvent, AddInput, AddOptions, InputEntry, ItemStream, Metadata};
-use merkury_core::hash::name::any_code_of;
 use merkury_core::multihash::code::SHA2_256;
 use serde_json::Value as Json;
 
 use super::common::{FAST_PROVIDE_DAG, FAST_PROVIDE_ROOT, FAST_PROVIDE_WAIT, New, fast_provide, mfs_path};
 use super::prelude::*;
-use crate::cids::hash_code;
+use crate::cids::{hash_code, known_hash_code};
 use crate::spec::ArgKind;
 use crate::text::progress_line;
 use crate::value::Value;
@@ -298,10 +297,10 @@ fn options(call: &Call, import: &Json) -> Result<AddOptions, ApiError> {
     let fixed = |name: &str| given.int(name).is_some_and(|value| value != 0);
     let keeps_metadata = given.flag("preserve-mode") || given.flag("preserve-mtime") || fixed("mode") || fixed("mtime");
     let raw_leaves = raw_leaves(call, import, keeps_metadata)?;
-    let hash = hash_name(call, import)?;
+    let hash = hash_function(call, import)?;
     CidText::of(call)?;
     let fixed_metadata = fixed_metadata(call)?;
-    let (cid_v0, hash, raw_leaves) = naming(call, import, &hash, raw_leaves)?;
+    let (cid_v0, hash, raw_leaves) = naming(call, import, (&hash.0, hash.1), raw_leaves)?;
     let number = |option: &str, key: &str| {
         let given = given.int(option).and_then(|value| usize::try_from(value).ok());
         given.or_else(|| import.get(key).and_then(Json::as_u64).and_then(|value| usize::try_from(value).ok()))
@@ -385,20 +384,26 @@ fn raw_leaves(call: &Call, import: &Json, keeps_metadata: bool) -> Result<Option
     Ok(if keeps_metadata { Some(false) } else { said })
 }
 
-/// The name of a hash function that exists. Whether it is safe enough is said last, as Kubo does.
-fn hash_name(call: &Call, import: &Json) -> Result<String, ApiError> {
+/// Name and number of a hash function that exists. Whether it is safe enough is said last, as Kubo does.
+fn hash_function(call: &Call, import: &Json) -> Result<(String, u64), ApiError> {
     let configured = || import.get("HashFunction").and_then(Json::as_str).map(str::to_owned);
     let name = call.options.text("hash").filter(|name| !name.is_empty()).or_else(configured);
     let name = name.unwrap_or_else(|| "sha2-256".into()).to_ascii_lowercase();
-    let unknown = || ApiError::invalid(format!("unrecognized hash function: {name:?}"));
-    any_code_of(&name).or_else(|| hash_code(&name, unknown).ok()).ok_or_else(unknown)?;
-    Ok(name)
+    let code = known_hash_code(&name, || unknown_hash(&name))?;
+    Ok((name, code))
+}
+
+fn unknown_hash(name: &str) -> ApiError {
+    ApiError::invalid(format!("unrecognized hash function: {name:?}"))
 }
 
 /// CID version, hash function and raw leaves: each decides the default of the next.
-fn naming(call: &Call, import: &Json, name: &str, mut raw_leaves: Option<bool>) -> Result<(bool, u64, bool), ApiError> {
-    let unknown = || ApiError::invalid(format!("unrecognized hash function: {name:?}"));
-    let hash = any_code_of(name).or_else(|| hash_code(name, unknown).ok()).ok_or_else(unknown)?;
+fn naming(
+    call: &Call,
+    import: &Json,
+    (name, hash): (&str, u64),
+    mut raw_leaves: Option<bool>,
+) -> Result<(bool, u64, bool), ApiError> {
     let version = call.options.int("cid-version").or_else(|| import.get("CidVersion").and_then(Json::as_i64));
     // As in Kubo a negative version is none.
     let version = version.filter(|version| *version >= 0);
@@ -415,7 +420,7 @@ fn naming(call: &Call, import: &Json, name: &str, mut raw_leaves: Option<bool>) 
         Some(1) => false,
         Some(other) => return Err(ApiError::invalid(format!("unknown CID version: {other}"))),
     };
-    Ok((cid_v0, hash_code(name, unknown)?, raw_leaves.unwrap_or(!cid_v0)))
+    Ok((cid_v0, hash_code(name, || unknown_hash(name))?, raw_leaves.unwrap_or(!cid_v0)))
 }
 
 /// A size as the configuration writes it: a number, or `256KiB`.

@@ -3,12 +3,12 @@
 use merkury_api::BlockPutOptions;
 use merkury_core::limits::BIG_BLOCK_BYTES_MAX;
 
-use merkury_core::hash::name::{any_code_of, is_made_by_kubo};
+use merkury_core::hash::name::is_made_by_kubo;
 
 use super::block_stat::BlockStatOut;
 use super::common::{ALLOW_BIG_BLOCK, entries, next_file};
 use super::prelude::*;
-use crate::cids::{codec_code, hash_code};
+use crate::cids::{codec_code, hash_code, known_hash_code};
 
 /// `block put`.
 pub struct BlockPut;
@@ -67,7 +67,7 @@ fn options(call: &Call, configured: Option<String>) -> Result<BlockPutOptions, A
     let name = name.unwrap_or_else(|| "sha2-256".into());
     let unknown = || ApiError::invalid(format!("unrecognized multihash function: {name}"));
     // Whether the function is safe enough is said last, as Kubo does.
-    let known = any_code_of(&name).or_else(|| hash_code(&name, unknown).ok()).ok_or_else(unknown)?;
+    let known = known_hash_code(&name, unknown)?;
     let format = call.options.text("format").filter(|format| !format.is_empty());
     let codec = call.options.text("cid-codec").unwrap_or_default();
     if format.is_some() && codec != "raw" {

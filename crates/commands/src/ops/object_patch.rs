@@ -254,10 +254,7 @@ impl Way {
         let (root, size) = below.ok_or_else(|| ApiError::internal("a path has at least one name"))?;
         // Kubo compares what the whole graph weighs, after storing it.
         if size > BLOCK_BYTES_MAX as u64 && !call.options.flag("allow-big-block") {
-            return Err(ApiError::invalid(
-                "produced block is over 2MiB: big blocks can't be exchanged with other peers. consider using UnixFS for \
-                 automatic chunking of bigger files, or pass --allow-big-block to override",
-            ));
+            return Err(ApiError::block_over(BLOCK_BYTES_MAX));
         }
         Ok(root)
     }

@@ -27,23 +27,6 @@ const ENTRIES_MAX: usize = 256;
 /// How many peers are worth remembering.
 pub(crate) const REMEMBERED_MAX: usize = 64;
 
-/// The peers the public network starts from; several lists, by different owners.
-const PUBLIC_BOOTSTRAP: &[&str] = &[
-    // Kubo's list.
-    "/dnsaddr/bootstrap.libp2p.io/p2p/QmNnooDu7bfjPFoTZYxMNLWUQJyrVwtbZg5gBMjTezGAJN",
-    "/dnsaddr/bootstrap.libp2p.io/p2p/QmQCU2EcMqAqQPR2i9bChDtGNJchTbq5TbXJJ16u19uLTa",
-    "/dnsaddr/bootstrap.libp2p.io/p2p/QmbLHAnMoJPWSCR5Zhtx6BHJX9KiKNN6tpvbUcqanj75Nb",
-    "/dnsaddr/bootstrap.libp2p.io/p2p/QmcZf59bWwK5XFi76CZX8cbJ4BhTzzA3gU1ZjYZcYW3dwt",
-    "/dnsaddr/va1.bootstrap.libp2p.io/p2p/12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8",
-    "/ip4/104.131.131.82/tcp/4001/p2p/QmaCpDMGvV2BGHeYERUEnRQAwe3N8SzbUtfsmvsqQLuvuJ",
-    "/ip4/104.131.131.82/udp/4001/quic-v1/p2p/QmaCpDMGvV2BGHeYERUEnRQAwe3N8SzbUtfsmvsqQLuvuJ",
-];
-
-/// The built-in bootstrap peers, which `auto` stands for.
-pub fn bootstrap_peers() -> Vec<String> {
-    PUBLIC_BOOTSTRAP.iter().map(|address| (*address).to_owned()).collect()
-}
-
 /// A peer that was good to know, for the next run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RememberedPeer {
@@ -86,10 +69,9 @@ pub(crate) struct Starter {
 impl Starter {
     pub(crate) fn new(bootstrap: &[String], peering: &[String], local: PeerId, now: Instant) -> Self {
         let mut starter = Self { entries: Vec::new() };
-        let expanded: Vec<String> = bootstrap
-            .iter()
-            .flat_map(|text| if text == "auto" { bootstrap_peers() } else { vec![text.clone()] })
-            .collect();
+        let built_in = || merkury_core::bootstrap::PEERS.iter().map(|address| (*address).to_owned()).collect();
+        let expanded: Vec<String> =
+            bootstrap.iter().flat_map(|text| if text == "auto" { built_in() } else { vec![text.clone()] }).collect();
         starter.add_texts(Kind::Peering, peering, local, now);
         starter.add_texts(Kind::Bootstrap, &expanded, local, now);
         starter

@@ -87,12 +87,7 @@ impl Inner {
     fn put_block(&self, data: Bytes, options: &BlockPutOptions) -> Result<BlockStat, ApiError> {
         let limit = if options.allow_big { BIG_BLOCK_BYTES_MAX } else { BLOCK_BYTES_MAX };
         if data.len() > limit {
-            return Err(ApiError::invalid(format!(
-                "produced block is over {}MiB: big blocks can't be exchanged with other peers. \
-                 consider using UnixFS for automatic chunking of bigger files, \
-                 or pass --allow-big-block to override",
-                limit / (1024 * 1024)
-            )));
+            return Err(ApiError::block_over(limit));
         }
         let size = data.len() as u64;
         let block = name_block(data, options)?;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use merkury_api::{ApiError, ByteStream, CarImported, DagImportOptions, ItemStream};
 use merkury_core::car::{CarError, CarReader};
+use merkury_core::limits::BLOCK_BYTES_MAX;
 use merkury_core::{Block, BlockError, BlockHas, BlockPut, Cid};
 use merkury_store::{Pin, PinKind, Store, StoreError};
 use tokio::runtime::Handle as Runtime;
@@ -115,15 +116,11 @@ fn store_group(put: &dyn BlockPut, group: Vec<(Cid, Bytes)>, allow_big: bool) ->
     Ok(put.put_many(blocks)?)
 }
 
-/// Kubo's words for a block over the limit.
-const TOO_BIG: &str = "produced block is over 2MiB: big blocks can't be exchanged with other peers. \
-                       consider using UnixFS for automatic chunking of bigger files, \
-                       or pass --allow-big-block to override";
-
 fn block_error(cid: &Cid, error: &BlockError) -> ApiError {
     match error {
         BlockError::TooLarge { .. } => {
-            ApiError::invalid(format!("import failed at block \"{cid}\": {TOO_BIG}")).hint(error.to_string())
+            let place = format!("import failed at block \"{cid}\"");
+            ApiError::block_over(BLOCK_BYTES_MAX).context(&place).hint(error.to_string())
         }
         _ => ApiError::invalid(format!("import failed: {error}")),
     }
@@ -139,7 +136,7 @@ fn section_error(previous: Option<&Cid>, error: CarError) -> ApiError {
     let after = previous.map_or(String::new(), |cid| format!(" after block \"{cid}\""));
     let words = match &error {
         _ if is_cut(&error) => "unexpected EOF".to_owned(),
-        CarError::TooLarge { .. } => TOO_BIG.to_owned(),
+        CarError::TooLarge { .. } => ApiError::block_over(BLOCK_BYTES_MAX).message,
         _ => error.to_string(),
     };
     ApiError::new(error.kind(), format!("import failed{after}: {words}")).hint(error.to_string())

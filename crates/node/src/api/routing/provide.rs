@@ -13,13 +13,22 @@ use merkury_net::routing::provide::{ProvideSource, WORKERS};
 
 use super::routing_error;
 use crate::announce::{self, Kept, LocalWalk};
-use crate::config::View;
 use crate::inner::{Handle, blocking, store_error};
 
 /// Where Kubo's users look for what became of `--fast-provide-…`.
 const LOG: &str = "merkury_commands::fast_provide";
-/// CIDs that one `provide once` remembers, so that it names none twice; after that many it may.
+/// CIDs that [`Named`] remembers.
 const NAMED_MAX: usize = 4 << 20;
+
+/// What was queued for announcing, so that nothing is named twice; after [`NAMED_MAX`] it may be.
+#[derive(Default)]
+struct Named(HashSet<Cid>);
+
+impl Named {
+    fn is_new(&mut self, cid: &Cid) -> bool {
+        self.0.len() >= NAMED_MAX || self.0.insert(cid.clone())
+    }
+}
 
 fn unavailable(message: &str) -> ApiError {
     ApiError::new(ErrorKind::Unavailable, message)
@@ -75,7 +84,7 @@ pub(super) fn once(handle: &Handle, cids: Vec<Cid>, recursive: bool) -> ItemStre
             Err(unavailable("cannot provide: no connected peers"))?;
         }
         let blocks = handle.inner.stores()?.blocks.clone();
-        let mut named = HashSet::new();
+        let mut named = Named::default();
         for root in cids {
             if !blocks.has(&root) {
                 Err(ApiError::not_found(format!("block {root} not found locally, cannot provide")))?;
@@ -83,7 +92,7 @@ pub(super) fn once(handle: &Handle, cids: Vec<Cid>, recursive: bool) -> ItemStre
             let mut walk = recursive.then(|| LocalWalk::new(blocks.clone(), root.clone(), false));
             let mut next = Some(root);
             while let Some(cid) = next {
-                if named.len() >= NAMED_MAX || named.insert(cid.clone()) {
+                if named.is_new(&cid) {
                     net.providing().enqueue(&cid).await;
                     yield cid;
                 }
@@ -148,9 +157,7 @@ pub(super) async fn fast(handle: &Handle, roots: Vec<Cid>, how: FastProvide) -> 
 /// Announces in the background, and says what came of it. Without anybody to tell it waits in the queue instead.
 async fn later(net: &Net, root: Cid) {
     if !has_peers(net).await {
-        net.providing().announce(root.clone());
         tracing::debug!(target: LOG, %root, "fast-provide-root: async provide failed, it waits for peers");
-        return;
     }
     net.providing().announce(root);
 }
@@ -161,19 +168,19 @@ async fn walk_all(
     roots: Vec<Cid>,
     entities: bool,
 ) {
-    let mut named = HashSet::new();
+    let mut named = Named::default();
     let mut skipped = 0u64;
     for root in roots {
         let mut walk = LocalWalk::new(blocks.clone(), root, entities);
         while let Some(cid) = walk.next().await {
-            if named.len() < NAMED_MAX && !named.insert(cid.clone()) {
+            if !named.is_new(&cid) {
                 skipped += 1;
                 continue;
             }
             providing.enqueue(&cid).await;
         }
     }
-    let numbers = format!("{{\"providedCIDs\": {}, \"skippedBranches\": {skipped}}}", named.len());
+    let numbers = format!("{{\"providedCIDs\": {}, \"skippedBranches\": {skipped}}}", named.0.len());
     tracing::info!(target: LOG, "fast-provide-dag: finished {numbers}");
 }
 
@@ -185,7 +192,7 @@ pub(super) async fn again(handle: &Handle) -> Result<(), ApiError> {
     if announce::interval(&inner.config.read()).is_zero() {
         return Err(ApiError::invalid("invalid configuration: Provide.DHT.Interval is set to '0'"));
     }
-    if View(&inner.config.read()).flag("Provide.DHT.SweepEnabled", true).unwrap_or(true) {
+    if announce::sweeps(&inner.config.read()) {
         return Err(ApiError::invalid(
             "manual reprovide only available with legacy provider (Provide.DHT.SweepEnabled=false)",
         ));
@@ -229,7 +236,7 @@ pub(super) async fn stat(handle: &Handle) -> Result<ProvideStat, ApiError> {
     let now = net.providing().stat();
     let (legacy, interval) = {
         let config = handle.inner.config.read();
-        (!View(&config).flag("Provide.DHT.SweepEnabled", true).unwrap_or(true), announce::interval(&config))
+        (!announce::sweeps(&config), announce::interval(&config))
     };
     Ok(ProvideStat {
         legacy,
